@@ -1,0 +1,52 @@
+# Two commands do everything: `make demo` and `make test`. Both make `.venv` and install first.
+
+PYTHON ?= python3
+BIN := .venv/bin
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+export PIP_BUILD_CONSTRAINT := $(CURDIR)/constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test test-slow bench check wheel clean
+
+demo: .venv/demo
+	$(BIN)/idiolect demo --out demo
+
+test: .venv/test
+	$(BIN)/python -m pytest -q -n auto
+
+# Kills, long trainings, whatever takes minutes.
+test-slow: .venv/test
+	$(BIN)/python -m pytest -q -m slow
+
+bench: .venv/test
+	$(BIN)/python benchmarks/shakespeare.py
+
+check: .venv/check
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# The wheel, installed into a fresh environment and imported from outside the checkout.
+wheel: .venv/check
+	rm -rf build/wheel && mkdir -p build/wheel
+	$(BIN)/python -m build --wheel --outdir build/wheel .
+	$(PYTHON) -m venv build/wheel/venv
+	build/wheel/venv/bin/pip install -q build/wheel/*.whl
+	cd build/wheel && venv/bin/idiolect --version && venv/bin/python -c "import idiolect; idiolect.pretrain; idiolect.Report('t', kind='model').html()"
+
+# What each command needs; the stamps are remade when the pins change.
+.venv/demo: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install -q -e .
+	touch $@
+
+.venv/test: .venv/demo
+	$(BIN)/pip install -q -e '.[test]'
+	touch $@
+
+.venv/check: .venv/demo
+	$(BIN)/pip install -q -e '.[check]'
+	touch $@
+
+clean:
+	rm -rf .venv build demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
