@@ -1,0 +1,67 @@
+"""idiolect: the whole life of a language model, from the first byte of text to a model that speaks.
+
+    import idiolect
+    idiolect.tokenize(["letters/"], kind="bpe", vocab_size=8000, out="tok")
+    idiolect.encode(["letters/"], tokenizer="tok", out="tokens")
+    model = idiolect.pretrain("tokens", steps=2000, out="model")
+    print(model.complete("Dear", max_tokens=50))
+
+Each verb is also a command: `idiolect tokenize letters/ --kind bpe --vocab-size 8000 --out tok`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version as _version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from idiolect.artifact import Artifact as Artifact
+    from idiolect.data.tokens import Tokens as Tokens
+    from idiolect.language_model import LanguageModel as LanguageModel
+    from idiolect.language_model import load as load
+    from idiolect.report import Report as Report
+    from idiolect.stages.complete import complete as complete
+    from idiolect.stages.encode import encode as encode
+    from idiolect.stages.evaluate import evaluate as evaluate
+    from idiolect.stages.gather import gather as gather
+    from idiolect.stages.lineage import lineage as lineage
+    from idiolect.stages.pretrain import pretrain as pretrain
+    from idiolect.stages.tokenize import tokenize as tokenize
+    from idiolect.stages.verify import verify as verify
+    from idiolect.text.corpus import Corpus as Corpus
+    from idiolect.tokenizers.base import Tokenizer as Tokenizer
+
+__version__ = _version("idiolect")
+
+_HOMES = {
+    "Artifact": "artifact",
+    "Corpus": "text.corpus",
+    "LanguageModel": "language_model",
+    "Report": "report",
+    "Tokenizer": "tokenizers.base",
+    "Tokens": "data.tokens",
+    "complete": "stages.complete",
+    "encode": "stages.encode",
+    "evaluate": "stages.evaluate",
+    "gather": "stages.gather",
+    "lineage": "stages.lineage",
+    "load": "language_model",
+    "pretrain": "stages.pretrain",
+    "tokenize": "stages.tokenize",
+    "verify": "stages.verify",
+}
+"""Where each public name lives. A name is imported when it is first used, so that `idiolect --help` need not wait
+for torch."""
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'idiolect' has no attribute '{name}'")
+    return getattr(import_module(f"idiolect.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,140 @@
+"""The machine a run uses: device, threads, allocator, precision, seeds, and the processes of a group.
+
+Everything that is global to a process is set here, once, by `set_up`; nothing else in the package touches it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import resource
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+import torch
+import torch.distributed as dist
+
+from idiolect.errors import UsageError
+
+Precision = Literal["auto", "fp32", "bf16"]
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """Where a run computes. `rank` and `world` count the processes that `torchrun` started (0 and 1 without it)."""
+
+    device: torch.device
+    threads: int
+    rank: int = 0
+    world: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes files and talks to the terminal."""
+        return self.rank == 0
+
+    def total(self, values: Sequence[float]) -> list[float]:
+        """Each value summed over all processes, in float64."""
+        if self.world == 1:
+            return [float(value) for value in values]
+        sums = torch.tensor(values, dtype=torch.float64, device=self.device)
+        dist.all_reduce(sums)
+        return [float(value) for value in sums.tolist()]
+
+    def wait(self) -> None:
+        """Return once every process has come here."""
+        if self.world > 1:
+            dist.barrier()
+
+    def autocast(self, precision: Precision) -> AbstractContextManager[object]:
+        """The context in which a forward pass runs: bf16 matrix products where asked for, fp32 otherwise."""
+        if precision == "bf16":
+            return torch.autocast(self.device.type, dtype=torch.bfloat16)
+        return nullcontext()
+
+
+def set_up(threads: int | None = None) -> Compute:
+    """Set the process up for computing and say with what.
+
+    Args:
+        threads: of this process; None: the machine's cores, shared fairly among the processes on it.
+
+    Under `torchrun` it joins the group: NCCL where each process has a GPU, gloo otherwise. Calling it again is
+    harmless.
+    """
+    _keep_freed_memory()
+    processes_here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    chosen = threads if threads is not None else max(1, cores // processes_here)
+    if chosen < 1:
+        raise UsageError(f"threads must be at least 1, not {chosen}.")
+    torch.set_num_threads(chosen)
+    local_rank = int(os.environ.get("LOCAL_RANK", "0"))
+    device = torch.device("cpu")
+    if torch.cuda.is_available():
+        device = torch.device("cuda", local_rank % torch.cuda.device_count())
+        torch.cuda.set_device(device)
+        torch.backends.cuda.matmul.allow_tf32 = False
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world > 1 and not dist.is_initialized():
+        enough = device.type == "cuda" and torch.cuda.device_count() >= processes_here
+        dist.init_process_group("nccl" if enough else "gloo", timeout=timedelta(minutes=60))
+    return Compute(device, chosen, int(os.environ.get("RANK", "0")), world)
+
+
+def tear_down() -> None:
+    """Leave the group of processes, if there is one."""
+    if dist.is_initialized():
+        gc.collect()  # what still refers to the group keeps its threads, and those abort a process at its exit
+        dist.destroy_process_group()
+
+
+def choose_precision(precision: Precision, device: torch.device, dim: int) -> Precision:
+    """What `auto` means here: bf16 on a GPU that has it, and on a CPU with bf16 instructions for a model wide
+    enough to gain.
+
+    Below a width of 256 the conversions cost a CPU more than the products save (measured; see docs/log.md).
+    """
+    if precision != "auto":
+        return precision
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+    has_bf16 = "avx512_bf16" in _cpu_flags() or "amx_bf16" in _cpu_flags()
+    return "bf16" if has_bf16 and dim >= 256 else "fp32"
+
+
+def peak_memory() -> int:
+    """The most memory this process has held so far, in bytes (on a GPU: the most its allocator held)."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _cpu_flags() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            return next((line for line in file if line.startswith("flags")), "")
+    except OSError:
+        return ""
+
+
+def _keep_freed_memory() -> None:
+    """Tell glibc to keep freed memory in the process instead of returning it to the system at each step.
+
+    PyTorch's CPU allocator takes and frees the same large blocks every step; without this the kernel clears their pages
+    anew each time, which costs a training run a tenth to a third of its time. Elsewhere than on glibc nothing happens.
+    """
+    mmap_max, trim_threshold, top_pad = -4, -1, -2  # the constants of <malloc.h>
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):
+        return
+    mallopt(mmap_max, 0)
+    mallopt(trim_threshold, 2**31 - 1)
+    mallopt(top_pad, 64 * 2**20)

@@ -1,0 +1,116 @@
+"""What a run says while it goes: a line of metrics.jsonl for each step, TensorBoard, a progress bar, and sentences.
+
+Sentences and bars go to standard error, so that standard output holds results only.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+console = Console(stderr=True, highlight=False)
+
+Line = Mapping[str, float | int | str | None]
+
+
+def say(sentence: str) -> None:
+    """A sentence for the person at the terminal; under `torchrun`, from the first process only."""
+    if os.environ.get("RANK", "0") == "0":
+        console.print(sentence, markup=False, soft_wrap=True)
+
+
+class Journal:
+    """The record of a run in its folder: `metrics.jsonl`, one JSON object a line, and `tensorboard/`.
+
+    On resuming, what was written after the checkpoint is cut off, so that every step stands there once.
+
+    Args:
+        folder: where to write.
+        length: bytes of metrics.jsonl to keep.
+        step: the step it goes on from.
+    """
+
+    def __init__(self, folder: Path, *, length: int = 0, step: int = 0) -> None:
+        from torch.utils.tensorboard import SummaryWriter  # slow to import
+
+        self._file = open(folder / "metrics.jsonl", "ab")  # noqa: SIM115  closed by `close`
+        self._file.seek(self._file.truncate(min(length, self._file.tell())))
+        board = str(folder / "tensorboard")
+        self._board: SummaryWriter = SummaryWriter(board, purge_step=step + 1)
+
+    def write(self, line: Line) -> None:
+        """Append a line; its numbers go to TensorBoard under the same names, its text as text."""
+        text = json.dumps({name: _plain(value) for name, value in line.items()}, ensure_ascii=False)
+        self._file.write(text.encode() + b"\n")
+        self._file.flush()
+        step = line.get("step")
+        for name, value in line.items():
+            if isinstance(value, str):
+                self._board.add_text(name, f"```\n{value}\n```", step)
+            elif value is not None and name != "step":
+                self._board.add_scalar(name, value, step)
+
+    def position(self) -> int:
+        """Bytes of metrics.jsonl so far, all on the disk."""
+        os.fsync(self._file.fileno())
+        return self._file.tell()
+
+    def close(self) -> None:
+        """Finish both records."""
+        self._file.close()
+        self._board.close()
+
+
+def read_metrics(folder: Path) -> list[dict[str, Any]]:
+    """The lines of a run's metrics.jsonl."""
+    with open(folder / "metrics.jsonl", encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+def _plain(value: float | int | str | None) -> float | int | str | None:
+    """JSON has no NaN and no infinity: they are written as null."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+class Bar:
+    """A progress bar: what is done, how fast, how well, and the time left. Silent where standard error is no
+    terminal."""
+
+    def __init__(self, title: str, total: int, done: int = 0) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.completed:,}/{task.total:,}"),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            TextColumn("elapsed,"),
+            TimeRemainingColumn(compact=True),
+            TextColumn("left"),
+            console=console,
+            disable=not console.is_terminal or os.environ.get("RANK", "0") != "0",
+        )
+        self._task: TaskID = self._progress.add_task(title, total=total, completed=done, note="")
+
+    def update(self, done: int, note: str) -> None:
+        """Show how much is done, with a note such as the loss."""
+        self._progress.update(self._task, completed=done, note=note)
+
+    def __enter__(self) -> Bar:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
