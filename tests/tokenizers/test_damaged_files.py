@@ -1,0 +1,227 @@
+"""A damaged `tokenizer.json` is refused with the fault named, and none makes the reader crash."""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from idiolect.errors import TokenizerError
+from idiolect.tokenizers.base import END_OF_TEXT, Tokenizer
+
+Settings = dict[str, Any]
+TEXTS = ["the car, the cat, the rat, you and I"]
+
+
+def written(kind: str, folder: Path) -> Settings:
+    tokenizer = Tokenizer.train(TEXTS, kind=kind, vocab_size=262)
+    tokenizer.save(folder)
+    settings: Settings = json.loads((folder / "tokenizer.json").read_text("utf-8"))
+    return settings
+
+
+def refusal(content: str | bytes, folder: Path) -> str:
+    """What the reader says of a file with this content: one line, and no more than two sentences."""
+    file = folder / "tokenizer.json"
+    file.write_bytes(content.encode() if isinstance(content, str) else content)
+    with pytest.raises(TokenizerError) as raised:
+        Tokenizer.load(folder)
+    message = str(raised.value)
+    assert message.startswith(f"{file} cannot be used: ")
+    assert message.endswith(".") and "\n" not in message and len(message) < len(str(file)) + 400
+    return message
+
+
+def set_at(path: str, value: object) -> Callable[[Settings], None]:
+    def change(settings: Settings) -> None:
+        *keys, last = [int(key) if key.isdigit() else key for key in path.split("/")]
+        place: Any = settings
+        for key in keys:
+            place = place[key]
+        place[last] = value
+
+    return change
+
+
+BPE_FAULTS: list[tuple[str, Callable[[Settings], object], str]] = [
+    ("no model", lambda s: s.pop("model"), "the model should be of type dict and is null"),
+    ("no vocabulary", lambda s: s["model"].pop("vocab"), "the vocabulary should be of type dict"),
+    ("no merges", lambda s: s["model"].pop("merges"), "the merges should be of type list"),
+    ("no special tokens", lambda s: s.pop("added_tokens"), "list of added tokens"),
+    ("a later version", set_at("version", "2.0"), '"version" set to "2.0"'),
+    ("an unknown model", set_at("model/type", "Unigram"), 'type "Unigram"'),
+    ("a normalizer", set_at("normalizer", {"type": "NFC"}), '"normalizer" set to {"type": "NFC"}'),
+    ("truncation", set_at("truncation", {"max_length": 5}), "truncation"),
+    ("padding", set_at("padding", {"pad_id": 5}), "padding"),
+    ("a post-processor", set_at("post_processor", {"type": "BertProcessing"}), "BertProcessing"),
+    ("no decoder", set_at("decoder", None), "decoder"),
+    ("an unknown setting", set_at("model/surprise", 1), 'not known: "surprise"'),
+    ("dropout", set_at("model/dropout", 0.1), '"dropout" set to 0.1'),
+    ("ignored merges", set_at("model/ignore_merges", True), '"ignore_merges" set to true'),
+    ("a prefix space", set_at("pre_tokenizer/add_prefix_space", True), "cuts text in a way that is not ours"),
+    ("no pre-tokenizer", set_at("pre_tokenizer", None), "cuts text in a way that is not ours"),
+    ("another pattern", set_at("pre_tokenizer", {"type": "Whitespace"}), "Whitespace"),
+    ("a token in bold", set_at("model/vocab", ["a"]), "the vocabulary should be of type dict"),
+    ("an id that is no number", set_at("model/vocab/a", "7"), 'the id of "a" should be of type int and is "7"'),
+    ("an id that is a truth", set_at("model/vocab/a", True), 'the id of "a" should be of type int and is true'),
+    ("an id used twice", set_at("model/vocab/a", 70), "have the same id, 70"),
+    ("a hole in the ids", set_at("model/vocab/th", 999), "262 tokens, but none with id"),
+    ("a negative id", set_at("model/vocab/th", -1), "262 tokens, but none with id"),
+    ("a token that is not bytes", set_at("model/vocab/你", 262), "neither special nor made of bytes"),
+    ("an empty token", set_at("model/vocab/", 262), "neither special nor made of bytes"),
+    ("a missing byte", lambda s: s["model"]["vocab"].update(zz=s["model"]["vocab"].pop("A")), "lacks byte 65"),
+    ("a merge of one", set_at("model/merges/0", ["t"]), "not a pair of tokens"),
+    ("a merge of three", set_at("model/merges/0", "t h e"), "not a pair of tokens"),
+    ("a merge of numbers", set_at("model/merges/0", [1, 2]), "not a pair of tokens"),
+    ("a merge of an unknown", set_at("model/merges/0", ["qq", "h"]), 'needs "qq", which the vocabulary lacks'),
+    ("a merge into an unknown", set_at("model/merges/0", ["q", "h"]), 'needs "qh", which the vocabulary lacks'),
+    ("a merge of the special", set_at("model/merges/0", [END_OF_TEXT, "h"]), "which the vocabulary lacks"),
+    ("a merge twice", lambda s: s["model"]["merges"].append(s["model"]["merges"][0]), "stands twice"),
+    ("another special token", set_at("added_tokens/0/content", "<s>"), r"no special token <|endoftext|>"),
+    ("a special id that differs", set_at("added_tokens/0/id", 300), f'"{END_OF_TEXT}" has two ids, 0 and 300'),
+    ("a special token that strips", set_at("added_tokens/0/lstrip", True), '"lstrip" set to true'),
+    ("an added token that is not special", set_at("added_tokens/0/special", False), '"special" set to false'),
+    ("an unsaid special", lambda s: s["added_tokens"][0].pop("special"), "not said to be special"),
+    ("a special token twice", lambda s: s["added_tokens"].append(s["added_tokens"][0]), "stands twice"),
+    (
+        "an ordinary token that is special too",
+        lambda s: s["added_tokens"].append(s["added_tokens"][0] | {"content": "A", "id": s["model"]["vocab"]["A"]}),
+        "lacks byte 65",
+    ),
+    ("half of a surrogate pair", set_at("added_tokens/0/content", "\ud800"), "no special token"),
+]
+CHARACTER_FAULTS: list[tuple[str, Callable[[Settings], object], str]] = [
+    ("an unknown token", set_at("model/unk_token", "a"), '"unk_token" set to "a"'),
+    ("words", set_at("model/vocab/the", 99), "but none with id"),
+    (
+        "a long name",
+        lambda s: s["model"]["vocab"].update(the=s["model"]["vocab"].pop("t")),
+        '"the" is not one character',
+    ),
+    ("no cutting", set_at("pre_tokenizer", None), "not one of characters"),
+    ("a decoder with spaces", set_at("decoder", None), "not one of characters"),
+    ("half of a surrogate pair", set_at("model/vocab/\udfff", 15), "lone surrogate"),
+    (
+        "a special token that is not the first",
+        lambda s: s["added_tokens"].append(s["added_tokens"][0] | {"content": "<s>", "id": 15}),
+        "special tokens are not",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "fault"), [f[1:] for f in BPE_FAULTS], ids=[f[0] for f in BPE_FAULTS])
+def test_each_fault_of_a_bpe_file_is_named(change: Callable[[Settings], object], fault: str, tmp_path: Path) -> None:
+    settings = written("bpe", tmp_path)
+    change(settings)
+    assert fault in refusal(json.dumps(settings), tmp_path)
+
+
+@pytest.mark.parametrize(("change", "fault"), [f[1:] for f in CHARACTER_FAULTS], ids=[f[0] for f in CHARACTER_FAULTS])
+def test_each_fault_of_a_character_file_is_named(
+    change: Callable[[Settings], object], fault: str, tmp_path: Path
+) -> None:
+    settings = written("characters", tmp_path)
+    change(settings)
+    assert fault in refusal(json.dumps(settings), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ("", "not valid JSON"),
+        ("[]", "the file should be of type dict"),
+        ("null", "the file should be of type dict"),
+        ('{"version": "1.0", "mod', "not valid JSON"),
+        (b"\xff\xfe{}", "not valid JSON"),
+        ("[" * 100_000, "not valid JSON"),
+        ('{"a": ' + "1" * 10_000 + "}", "not valid JSON"),
+        ('{"model": {"vocab": {"a": 1, "a": 2}}}', '"a" stands twice'),
+        ('{"version": NaN, "model": {}}', "version"),
+    ],
+    ids=["empty", "list", "null", "cut short", "UTF-16", "deep", "long number", "repeated key", "no number"],
+)
+def test_what_is_no_json_object_is_refused(content: str | bytes, fault: str, tmp_path: Path) -> None:
+    assert fault in refusal(content, tmp_path)
+
+
+def test_where_there_is_none_the_place_is_named(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "nowhere", tmp_path / "tokenizer.json"):
+        with pytest.raises(TokenizerError, match=f"no tokenizer at {re.escape(str(path))}: give a folder"):
+            Tokenizer.load(path)
+
+
+def test_a_file_larger_than_any_tokenizer_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "tokenizer.json").open("wb") as file:
+        file.truncate(300 * 2**20)  # sparse: it takes no room
+    with pytest.raises(TokenizerError, match="larger than 256 MiB"):
+        Tokenizer.load(tmp_path)
+
+
+ODD_VALUES = [None, True, 0, -1, 3.5, 10**20, "", "a", "\ud800", "你", [], [[]], {}, {"type": "BPE"}, float("nan")]
+
+
+def places(value: Any) -> list[tuple[Any, Any]]:
+    """Each container in a JSON value with each of its keys."""
+    keys = list(value) if isinstance(value, dict) else list(range(len(value))) if isinstance(value, list) else []
+    found = [(value, key) for key in keys]
+    for key in keys:
+        found += places(value[key])
+    return found
+
+
+def mutated(settings: Settings, chance: random.Random) -> bytes:
+    """The file with one to three changes to its values, keys or bytes."""
+    settings = copy.deepcopy(settings)
+    settings["model"]["vocab"] = dict(settings["model"]["vocab"])
+    for _ in range(chance.randint(0, 2)):
+        container, key = chance.choice(places(settings))
+        match chance.randrange(4):
+            case 0:
+                container[key] = chance.choice(ODD_VALUES)
+            case 1:
+                del container[key]
+            case 2 if isinstance(container, dict):
+                container[chance.choice(["type", "a", "\udc00", "vocab", "id"])] = container[key]
+            case _:
+                other, other_key = chance.choice(places(settings))
+                container[key] = copy.deepcopy(other[other_key])
+    content = bytearray(json.dumps(settings).encode())
+    for _ in range(chance.randint(0, 2)):
+        at = chance.randrange(len(content))
+        match chance.randrange(3):
+            case 0:
+                content[at] = chance.randrange(256)
+            case 1:
+                del content[at : at + chance.randint(1, 20)]
+            case 2:
+                del content[at:]
+                content += b" "
+    return bytes(content)
+
+
+@pytest.mark.parametrize("files", [400, pytest.param(20_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kind", ["bpe", "characters"])
+def test_no_mutated_file_crashes_the_reader_or_gives_a_broken_tokenizer(kind: str, files: int, tmp_path: Path) -> None:
+    original = written(kind, tmp_path)
+    chance = random.Random(files)
+    file = tmp_path / "tokenizer.json"
+    read = 0
+    for _ in range(files):
+        file.write_bytes(mutated(original, chance))
+        try:
+            tokenizer = Tokenizer.load(file)
+        except TokenizerError as error:
+            str(error).encode("utf-8")  # it can be printed
+            continue
+        read += 1
+        text = "".join(character for character in TEXTS[0] if tokenizer.can_encode(character))
+        assert tokenizer.decode(tokenizer.encode(text)) == text
+        assert tokenizer.end_of_text not in tokenizer.encode(text)
+        tokenizer.fingerprint()
+    assert 0.05 < read / files < 0.8  # the test meets both
