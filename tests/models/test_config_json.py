@@ -1,0 +1,103 @@
+"""config.json is read strictly: what would change the arithmetic, or might, is refused by name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from idiolect.errors import ModelError
+from idiolect.models.config_json import read_config, write_config
+from idiolect.models.spec import DecoderSpec
+
+SPEC = DecoderSpec(vocab_size=30, context=16, layers=3, heads=6, kv_heads=2, dim=20, head_dim=8, dropout=0.1)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A good config.json."""
+    write_config(SPEC, tmp_path, end_of_text=7, dtype=torch.float32)
+    return tmp_path / "config.json"
+
+
+def rewrite(path: Path, **changes: object) -> None:
+    """Change fields; `...` takes one out."""
+    config = json.loads(path.read_text(encoding="utf-8")) | changes
+    path.write_text(json.dumps({field: value for field, value in config.items() if value is not ...}), encoding="utf-8")
+
+
+def test_what_is_written_is_read(path: Path) -> None:
+    assert read_config(path) == SPEC
+    assert json.loads((path.parent / "generation_config.json").read_text()) == {"bos_token_id": 7, "eos_token_id": 7}
+
+
+def test_the_older_spelling_of_the_rotary_base_is_read(path: Path) -> None:
+    rewrite(path, rope_parameters=..., rope_theta=1e6, rope_scaling=None, torch_dtype="bfloat16", idiolect=...)
+    spec = read_config(path)
+    assert (spec.rope_theta, spec.dropout) == (1e6, 0.0)
+
+
+REFUSED = [
+    {"model_type": "llama"},
+    {"model_type": ...},
+    {"architectures": ["Qwen3ForSequenceClassification"]},
+    {"architectures": ...},
+    {"hidden_act": "gelu"},
+    {"attention_bias": True},
+    {"attention_dropout": 0.1},
+    {"use_sliding_window": True},
+    {"layer_types": ["full_attention", "sliding_attention", "full_attention"]},
+    {"rope_scaling": {"type": "linear", "factor": 2.0}},
+    {"rope_parameters": {"rope_theta": 1e4, "rope_type": "yarn"}},
+    {"rope_parameters": {"rope_theta": 1e4, "rope_type": "default", "factor": 2.0}},
+    {"rope_parameters": 3},
+    {"rope_parameters": {}},
+    {"rope_parameters": {"rope_theta": 0}},
+    {"rope_parameters": ..., "rope_theta": ...},
+    {"rope_theta": 77.0},
+    {"quantization_config": {"bits": 4}},
+    {"partial_rotary_factor": 0.5},
+    {"hidden_size": ...},
+    {"hidden_size": 20.0},
+    {"hidden_size": True},
+    {"hidden_size": "20"},
+    {"hidden_size": 0},
+    {"hidden_size": -20},
+    {"hidden_size": 10**30},
+    {"num_key_value_heads": 4},
+    {"head_dim": 7},
+    {"head_dim": ...},
+    {"num_key_value_heads": None},
+    {"max_position_embeddings": 10**9},
+    {"tie_word_embeddings": ...},
+    {"tie_word_embeddings": 1},
+    {"rms_norm_eps": "small"},
+    {"rms_norm_eps": float("nan")},
+    {"rms_norm_eps": -1e-6},
+    {"layer_types": 3},
+    {"idiolect": {"dropout": 1.0}},
+    {"idiolect": {"dropout": "much"}},
+    {"idiolect": {"experts": 8}},
+    {"idiolect": 3},
+]
+
+
+@pytest.mark.parametrize("changes", REFUSED, ids=repr)
+def test_another_model_is_refused_by_the_fields_name(path: Path, changes: dict[str, object]) -> None:
+    rewrite(path, **changes)
+    with pytest.raises(ModelError) as refused:
+        read_config(path)
+    sentence = str(refused.value)
+    ours = {"max_position_embeddings": "context", "num_key_value_heads": "kv_heads", "rope_parameters": "rope_theta"}
+    names = {*changes, *(ours.get(field, field) for field in changes), "dropout"}
+    assert str(path) in sentence and any(name in sentence for name in names), sentence
+    assert "\n" not in sentence
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", "nul", "[" * 100_000, "\udcff"])
+def test_what_is_not_an_object_of_json_is_refused(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", errors="surrogateescape")
+    with pytest.raises(ModelError, match="JSON"):
+        read_config(path)
