@@ -1,0 +1,110 @@
+"""How long a run will take, how much memory and disk it needs: said before it starts, compared after it.
+
+The time and the memory are those of a rehearsal: a few real updates, after which the weights are put back as they were.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from idiolect.artifact import write_durably
+from idiolect.compute import Compute, peak_memory
+from idiolect.train.checkpoint import KEEP
+from idiolect.train.optim import Optimizers
+from idiolect.train.plan import Plan
+
+REHEARSE_SECONDS = 3.0
+"""A rehearsal stops after the first timed update that ends later than this."""
+LONG_RUN = 100
+"""Steps from which a run is worth a forecast."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a run is expected to need."""
+
+    seconds: float
+    """Of training and evaluation, from the first step to the last."""
+    memory_bytes: int
+    """Most memory of this process at any moment."""
+    disk_bytes: int
+    """Most disk space of its folder at any moment: checkpoints, the one being written, the final model."""
+
+    def save(self, folder: Path) -> None:
+        """Keep it beside the run, so that a resumed run can still be compared with it."""
+        write_durably(folder / "forecast.json", json.dumps(asdict(self)))
+
+    @classmethod
+    def load(cls, folder: Path) -> Forecast | None:
+        """The forecast a run started with, if it made one."""
+        path = folder / "forecast.json"
+        return cls(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+
+
+def rehearse(
+    update: Callable[[int], object],
+    evaluate: Callable[[], object],
+    model: nn.Module,
+    optimizers: Optimizers,
+    plan: Plan,
+    compute: Compute,
+) -> Forecast:
+    """Make a few real updates and one evaluation, time them, and put the weights back.
+
+    Args:
+        update: makes the update of a step.
+        evaluate: evaluates the model once, as it will be every `evaluate_every` steps.
+        model, optimizers: what the updates change. The optimisers must be built anew afterwards.
+        plan: how many of each there will be.
+        compute: the processes, which must all make the same number of updates.
+    """
+    with torch.no_grad():
+        before = [parameter.clone() for parameter in model.parameters()]
+    began, limit = time.perf_counter(), REHEARSE_SECONDS * compute.world
+    update(0)
+    times: list[float] = []
+    while not times or (compute.total([time.perf_counter() - began])[0] < limit and len(times) < 50):
+        start = time.perf_counter()
+        update(len(times) + 1)
+        times.append(time.perf_counter() - start)
+    start = time.perf_counter()
+    evaluate()
+    evaluation = time.perf_counter() - start
+    evaluations = plan.steps // plan.evaluate_every if plan.evaluate_every else 1
+    state_bytes = sum(tensor.nbytes for tensor in optimizers.tensors().values())
+    model_bytes = sum(parameter.nbytes for parameter in model.parameters())
+    with torch.no_grad():
+        for parameter, value in zip(model.parameters(), before):
+            parameter.copy_(value)
+    return Forecast(
+        seconds=statistics.median(times) * plan.steps + evaluation * evaluations,
+        memory_bytes=peak_memory(),
+        disk_bytes=(KEEP + 1) * (model_bytes + state_bytes) + model_bytes,
+    )
+
+
+def amount(size: float) -> str:
+    """Bytes for a person: "3.2 MB"."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "bytes" or size >= 100 else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+def duration(seconds: float) -> str:
+    """Seconds for a person: "2 min 5 s"."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,89 @@
+"""What a training run is told: how long, how fast, how often it looks at itself. One record for every gradient
+method."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from idiolect.compute import Precision
+from idiolect.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Training."""
+
+    steps: int = 2000
+    """Updates of the weights."""
+    batch: int = 32
+    """Rows in each update, over all micro-batches and processes."""
+    accumulate: int = 1
+    """Micro-batches that a process cuts its rows into; saves memory, changes nothing else."""
+    optimizer: Literal["muon", "adamw"] = "muon"
+    """Muon for the matrices inside the blocks and AdamW for everything else, or AdamW for all."""
+    lr: float = 0.01
+    """Highest learning rate of Muon, or of AdamW when it has all parameters."""
+    adamw_lr: float = 0.004
+    """Highest learning rate of the parameters that AdamW has beside Muon."""
+    weight_decay: float = 0.1
+    """Decoupled decay of matrices, each step by this times the learning rate; norms are spared."""
+    momentum: float = 0.95
+    """Muon's."""
+    beta1: float = 0.9
+    """AdamW's average of gradients."""
+    beta2: float = 0.95
+    """AdamW's average of squared gradients."""
+    schedule: Literal["wsd", "cosine"] = "wsd"
+    """Learning rate after the warm-up: stable and then straight down to zero, or a cosine down to a tenth."""
+    warmup: int = 20
+    """Steps in which the learning rate rises from zero."""
+    cooldown: float = 0.5
+    """Share of the steps in which the `wsd` learning rate falls to zero."""
+    clip: float = 1.0
+    """Largest norm of the gradient; longer ones are scaled down to it. 0: never."""
+    precision: Precision = "auto"
+    """Matrix products in fp32, in bf16 (weights stay fp32), or bf16 where the machine gains by it."""
+    compile: bool = False
+    """Compile the model with torch.compile: a slow start, then often faster steps."""
+    evaluate_every: int = 250
+    """Steps between evaluations on the validation tokens; the last step is always evaluated. 0: only then."""
+    evaluate_tokens: int = 100_000
+    """Validation tokens of each evaluation but the last, which takes them all. 0: all, always."""
+    patience: int = 0
+    """Stop early after this many evaluations without a better validation loss, and keep the best weights. 0: never."""
+    checkpoint_every: int = 500
+    """Steps between checkpoints, from which a stopped run resumes. 0: only when it is stopped."""
+    log_every: int = 1
+    """Steps between lines of metrics.jsonl."""
+    seed: int = 0
+    """Of initial weights, order of rows, dropout: the same seed gives the same run."""
+    threads: int | None = None
+    """Processor threads; unset: the machine's cores, shared among the processes on it."""
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for a value out of range."""
+        for name in ("steps", "batch", "accumulate", "log_every"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        for name in ("lr", "adamw_lr"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise UsageError(f"{name} must be above 0 and finite, not {getattr(self, name)}.")
+        for name in ("momentum", "beta1", "beta2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UsageError(f"{name} must be at least 0 and below 1, not {getattr(self, name)}.")
+        for name in (
+            "warmup",
+            "clip",
+            "weight_decay",
+            "evaluate_every",
+            "evaluate_tokens",
+            "patience",
+            "checkpoint_every",
+        ):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise UsageError(f"{name} must be 0 or more, not {getattr(self, name)}.")
+        if not 0 <= self.seed < 2**63:
+            raise UsageError(f"seed must be at least 0 and below 2**63, not {self.seed}.")
+        if not 0 <= self.cooldown <= 1:
+            raise UsageError(f"cooldown is a share of the steps, from 0 to 1, not {self.cooldown}.")
