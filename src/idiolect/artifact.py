@@ -45,6 +45,9 @@ SCRATCH = ("checkpoints", "recipe", ".lock")
 """What an unfinished run keeps beside its payload; it is dropped when the artifact is whole."""
 
 
+UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT, errno.ENAMETOOLONG, errno.EFBIG)
+
+
 @dataclass(frozen=True)
 class Recipe:
     """What an artifact is made from: when the recipe is unchanged, so would be the result."""
@@ -87,11 +90,13 @@ class Artifact:
             manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
             known = manifest["format"] == FORMAT
             whole = not known or manifest.pop("seal") == _digest(manifest)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             if partial_of(path).exists():
                 raise ArtifactError(f"{path} is unfinished: run the command that was making it again.") from None
             raise ArtifactError(f"There is no {wanted} at {path} (no {MANIFEST}).") from None
-        except (ValueError, KeyError, TypeError, AttributeError, OSError):
+        except OSError as error:
+            raise ArtifactError(f"{path / MANIFEST} cannot be read: {error.strerror}.") from None
+        except (ValueError, KeyError, TypeError, AttributeError):
             known = whole = False
         if not whole:
             raise ArtifactError(f"{path / MANIFEST} is damaged: delete {path} and make it again.")
@@ -279,7 +284,7 @@ def create(
             _finish(partial, out, recipe)
     except BaseException:
         _recover(out)
-        if not resume:
+        if not (resume and _has_begun(partial)):
             _empty(partial)
             shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -314,6 +319,11 @@ def _unfinished_recipe(out: Path) -> str | None:
         return (partial_of(out) / "recipe").read_text(encoding="utf-8") or None
     except OSError:
         return None
+
+
+def _has_begun(partial: Path) -> bool:
+    """Whether an unfinished folder holds anything that was not there from the beginning."""
+    return any(path.name not in ("config.toml", "recipe", ".lock") for path in partial.iterdir())
 
 
 def _finish(partial: Path, out: Path, recipe: Recipe) -> None:
@@ -369,7 +379,7 @@ def _explained(out: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise ArtifactError(f"The disk is full: free some space and run the command for {out} again.") from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
+        if error.errno in UNWRITABLE:
             raise ArtifactError(f"{out} cannot be written ({error.strerror}): choose another --out.") from error
         raise
     except Exception as error:

@@ -71,8 +71,8 @@ def set_up(threads: int | None = None) -> Compute:
     processes_here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
     chosen = threads if threads is not None else max(1, cores // processes_here)
-    if chosen < 1:
-        raise UsageError(f"threads must be at least 1, not {chosen}.")
+    if not 1 <= chosen <= 1024:
+        raise UsageError(f"threads must be from 1 to 1024, not {chosen}.")
     torch.set_num_threads(chosen)
     local_rank = int(os.environ.get("LOCAL_RANK", "0"))
     device = torch.device("cpu")

@@ -48,6 +48,8 @@ class DecoderSpec:
             raise UsageError(f"kv_heads ({self.kv_heads}) must divide heads ({self.heads}).")
         if self.head_dim % 2:
             raise UsageError(f"head_dim must be even for rotary positions, not {self.head_dim}.")
+        if not 1.0 <= self.rope_theta < float("inf"):
+            raise UsageError(f"rope_theta must be at least 1 and finite, not {self.rope_theta}.")
         if not 0.0 <= self.dropout < 1.0:
             raise UsageError(f"dropout must be at least 0 and below 1, not {self.dropout}.")
 

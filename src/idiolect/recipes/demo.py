@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from idiolect.config import verb
+from idiolect.errors import UsageError
 from idiolect.journal import say
 from idiolect.language_model import LanguageModel
 from idiolect.stages.encode import encode
@@ -23,6 +24,11 @@ class DemoSettings:
 
     steps: int = 1500
     """Updates of the model; the default takes a few minutes on two cores."""
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for a value out of range."""
+        if self.steps < 1:
+            raise UsageError(f"steps must be at least 1, not {self.steps}.")
 
 
 @verb

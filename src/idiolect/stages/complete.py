@@ -44,10 +44,10 @@ def complete(model: Path, prompt: str, settings: CompleteSettings) -> list[str]:
     texts = []
     for sample in range(settings.samples):
         pieces = []
-        sys.stdout.write(prompt)
         stream = speaker.stream(
             prompt, max_tokens=settings.max_tokens, stop=settings.stop, seed=seed, sample=sample, **sampling
         )
+        sys.stdout.write(prompt)
         for piece in stream:
             sys.stdout.write(piece)
             sys.stdout.flush()

@@ -11,10 +11,11 @@ from typing import Literal
 from rich.console import Console
 from rich.table import Table
 
-from idiolect.artifact import Artifact, Recipe, create
+from idiolect.artifact import Artifact, Recipe, check_target, create
 from idiolect.compute import set_up
 from idiolect.config import verb
 from idiolect.data.tokens import Tokens, TokenStream
+from idiolect.errors import ArtifactError
 from idiolect.evaluation.comparison import Comparison, compare
 from idiolect.journal import say
 from idiolect.language_model import LanguageModel
@@ -48,12 +49,14 @@ def evaluate(
     speaker.model.to(compute.device)
     corpus = settings.corpus(texts)
     split = None if settings.split == "all" else settings.split
+    if out is not None:
+        made = Artifact.open(model, "model")
+        recipe = Recipe("report", settings, {"model": made.provenance(), "corpus": corpus.provenance()})
+        check_target(out, recipe, force=force, resume=False)  # before the long part
     training = _training_tokens(model, speaker)
     comparison = compare(speaker.model, speaker.tokenizer, lambda: corpus.documents(split), training)
     _print(comparison, training is not None)
     if out is not None:
-        made = Artifact.open(model, "model")
-        recipe = Recipe("report", settings, {"model": made.provenance(), "corpus": corpus.provenance()})
         with create(out, recipe, force=force) as folder:
             (folder / "evaluation.json").write_text(json.dumps(asdict(comparison), indent=2), encoding="utf-8")
             report = page(recipe, out, f"{model.name} on {', '.join(map(str, texts))} ({settings.split})")
@@ -75,7 +78,7 @@ def _training_tokens(model: Path, speaker: LanguageModel) -> TokenStream | None:
     """The training tokens of a model, if its lineage leads to them and they fit its tokenizer."""
     try:
         made = Artifact.open(model, "model").parent("tokens")
-    except Exception:  # a Hugging Face folder has no manifest
+    except ArtifactError:  # a Hugging Face folder has no manifest
         return None
     if made is None:
         return None

@@ -55,6 +55,8 @@ def resolve(source: str | Path) -> Source:
     name = str(source)
     path = Path(source)
     try:
+        if not name:
+            raise CorpusError("A text's name is empty: give a file, a folder or a pattern.")
         if name == PYDOCS:
             return Source(name, "pydocs")
         if path.is_dir():
@@ -67,7 +69,7 @@ def resolve(source: str | Path) -> Source:
             return _resolve_pattern(name)
     except OSError as error:
         raise CorpusError(f"{name} cannot be read: {error.strerror or error}.") from None
-    raise CorpusError(f"{name} does not exist{_nearest(path)}.")
+    raise CorpusError(f"{name} does not exist{_nearest(path)}")
 
 
 def _resolve_folder(name: str, folder: Path) -> Source:
@@ -123,4 +125,4 @@ def _nearest(path: Path) -> str:
     if path.parent.is_dir():
         beside += sorted(str(path.parent / entry) for entry in os.listdir(path.parent))
     close = difflib.get_close_matches(str(path), beside, n=1)
-    return f"; did you mean {close[0]}?" if close else ": check the name"
+    return f"; did you mean {close[0]}?" if close else ": check the name."

@@ -15,7 +15,7 @@ from torch.optim import AdamW, Muon, Optimizer
 
 from idiolect.train.plan import Plan
 
-NEWTON_SCHULZ_STEPS = 5
+NEWTON_SCHULZ_STEPS = 3
 """Iterations towards the orthogonal matrix; fewer are faster and coarser."""
 
 

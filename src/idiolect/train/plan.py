@@ -48,7 +48,7 @@ class Plan:
     """Compile the model with torch.compile: a slow start, then often faster steps."""
     evaluate_every: int = 250
     """Steps between evaluations on the validation tokens; the last step is always evaluated. 0: only then."""
-    evaluate_tokens: int = 100_000
+    evaluate_tokens: int = 32_768
     """Validation tokens of each evaluation but the last, which takes them all. 0: all, always."""
     patience: int = 0
     """Stop early after this many evaluations without a better validation loss, and keep the best weights. 0: never."""
