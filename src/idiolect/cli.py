@@ -35,6 +35,14 @@ VERBS = {
 }
 """In the order of a model's life. The modules are imported only when called, so that `--help` is quick."""
 
+INPUT_HELP = {
+    "texts": "Files, folders, patterns in quotes, a gathered corpus, or @pydocs (the documentation of this Python).",
+    "tokens": "Folder that encode wrote.",
+    "model": "Folder that pretrain wrote, or a Hugging Face folder of a kind that is known.",
+    "prompt": "Text to continue.",
+    "path": "Folder of any artifact.",
+}
+
 OPTION_HELP = {
     "out": "Folder to write.",
     "force": "Make it even where it is unchanged, and replace what was made from something else.",
@@ -131,6 +139,7 @@ def _parser(verb: Verb[Any, Any]) -> _Parser:
     meaning = inspect.getdoc(verb.function) or ""
     parser = _Parser(
         prog=f"idiolect {verb.name}",
+        usage=" ".join([f"idiolect {verb.name}", *map(_shown, [*verb.inputs, *verb.options]), "[settings]"]),
         description=meaning.split("\n\n")[0],
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
@@ -139,7 +148,8 @@ def _parser(verb: Verb[Any, Any]) -> _Parser:
     parser._positionals.title, parser._optionals.title = "inputs", "general"
     for parameter in verb.inputs:
         many = typing.get_origin(parameter.annotation) is not None
-        parser.add_argument(parameter.name, metavar=parameter.name.upper(), nargs="+" if many else None)
+        name, text = parameter.name, INPUT_HELP.get(parameter.name)
+        parser.add_argument(name, metavar=_shown(parameter), nargs="+" if many else None, help=text)
     for parameter in verb.options:
         _add_option(parser, parameter)
     if verb.settings is None:
@@ -151,6 +161,15 @@ def _parser(verb: Verb[Any, Any]) -> _Parser:
             groups[setting.group] = parser.add_argument_group(setting.group.lower())
         _add_setting(groups[setting.group], setting)
     return parser
+
+
+def _shown(parameter: inspect.Parameter) -> str:
+    """An input or an option as a usage line shows it: TOKENS, TEXT ..., --out FOLDER, [--force]."""
+    if parameter.kind is parameter.POSITIONAL_OR_KEYWORD:
+        several = typing.get_origin(parameter.annotation) is not None
+        return parameter.name.removesuffix("s").upper() + " ..." if several else parameter.name.upper()
+    shown = f"--{parameter.name}" + ("" if parameter.annotation is bool else " FOLDER")
+    return shown if parameter.default is parameter.empty else f"[{shown}]"
 
 
 def _add_option(parser: argparse.ArgumentParser, parameter: inspect.Parameter) -> None:
@@ -170,10 +189,15 @@ def _add_setting(group: argparse._ArgumentGroup, setting: config.Setting) -> Non
     elif typing.get_origin(setting.type) is tuple:
         group.add_argument(name, nargs="+", metavar="VALUE", help=text)
     else:
-        choices = typing.get_args(setting.type) if typing.get_origin(setting.type) is typing.Literal else ()
-        kind = "|".join(map(str, choices)) or getattr(setting.type, "__name__", "VALUE").upper()
-        metavar = {"INT": "N", "FLOAT": "X", "STR": "TEXT", "PATH": "FILE"}.get(kind, kind if choices else "N")
-        group.add_argument(name, metavar=metavar, help=text)
+        group.add_argument(name, metavar=_placeholder(setting.type), help=text)
+
+
+def _placeholder(kind: Any) -> str:
+    """What stands for a value in the help: its choices, or a word for its type."""
+    if typing.get_origin(kind) is typing.Literal:
+        return "|".join(map(str, typing.get_args(kind)))
+    plain = [choice for choice in typing.get_args(kind) if choice is not type(None)] or [kind]
+    return {int: "N", float: "X", str: "TEXT", Path: "FILE"}.get(plain[0], "VALUE")
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ class PretrainSettings(Plan):
     head_dim: int = 0
     """Width of a head. 0: dim divided by heads."""
     mlp_dim: int = 0
-    """Width inside the feed-forward layer. 0: 8/3 of dim, in steps of 8, which has as many weights as 4 times dim ungated."""
+    """Width inside the feed-forward layer. 0: 8/3 of dim in steps of 8, as many weights as 4 times dim ungated."""
     context: int = 256
     """Longest row, in tokens: how far back the model can look."""
     rope_theta: float = 10000.0

@@ -21,6 +21,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
+from idiolect.artifact import Artifact
 from idiolect.errors import CorpusError, UsageError
 from idiolect.text import gathering, pydocs
 from idiolect.text.decoding import Reading
@@ -131,10 +132,12 @@ class Corpus:
         """Where the text comes from, for a manifest: digests of all files and of the options. Reads every file once.
 
         Returns:
-            {"kind": "corpus", "digest", "files": [{"path", "bytes", "sha256"}, ...], "sources": [{"name", "kind",
-            "sha256"}, ...], "options": {...}}, all JSON values. The digest covers the files' digests in their order and
-            the options, not the paths.
+            {"kind": "corpus", "name", "digest", "files": [{"path", "bytes", "sha256"}, ...], "sources": [{"name",
+            "kind", "sha256"}, ...], "options": {...}}, all JSON values. The digest covers the files' digests in their
+            order and the options, not the paths. A corpus that is one gathered folder is that artifact.
         """
+        if len(self._sources) == 1 and self._sources[0].kind == "shards":
+            return Artifact.open(self._sources[0].name).provenance()
         if self._provenance is None:
             files: list[dict[str, object]] = []
             sources: list[dict[str, object]] = []
@@ -156,6 +159,7 @@ class Corpus:
             digest = hashlib.sha256(identity.encode()).hexdigest()
             self._provenance = {
                 "kind": "corpus",
+                "name": ", ".join(Path(source.name).name for source in self._sources),
                 "digest": digest,
                 "files": files,
                 "sources": sources,
