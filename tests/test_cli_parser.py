@@ -140,7 +140,7 @@ def test_a_file_of_settings_gives_way_to_the_command_line(tmp_path: Path) -> Non
         ("learn a --out x --weights 1 two", "--weights must be a number, not 'two'."),
         ("learn a --out x --vocab-size", "Argument --vocab-size: expected one argument. See idiolect learn --help."),
         ("learn a", "The following arguments are required: --out. See idiolect learn --help."),
-        ("learn --out x", "The following arguments are required: TEXTS. See idiolect learn --help."),
+        ("learn --out x", "The following arguments are required: TEXT .... See idiolect learn --help."),
         ("learn a --out x --config none.toml", "The settings file none.toml cannot be read: No such file"),
         ("show a b", "idiolect show does not know 'b'."),
         ("show a --config c", "idiolect show does not know '--config'."),

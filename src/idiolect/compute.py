@@ -98,14 +98,14 @@ def choose_precision(precision: Precision, device: torch.device, dim: int) -> Pr
     """What `auto` means here: bf16 on a GPU that has it, and on a CPU with bf16 instructions for a model wide
     enough to gain.
 
-    Below a width of 256 the conversions cost a CPU more than the products save (measured; see docs/log.md).
+    Below a width of 192 the conversions cost a CPU more than the products save (measured; see docs/log.md).
     """
     if precision != "auto":
         return precision
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
     has_bf16 = "avx512_bf16" in _cpu_flags() or "amx_bf16" in _cpu_flags()
-    return "bf16" if has_bf16 and dim >= 256 else "fp32"
+    return "bf16" if has_bf16 and dim >= 192 else "fp32"
 
 
 def peak_memory() -> int:
