@@ -112,3 +112,10 @@ def test_large_logits_stay_finite() -> None:
     batch = batch_of(5)
     loss = Likelihood()(Table(torch.eye(7) * 1e4), batch)
     assert math.isfinite(float(loss.detach()))
+
+
+def test_the_loss_is_summed_in_fp32_under_autocast() -> None:
+    table_VV, batch = torch.randn(7, 7, generator=torch.Generator().manual_seed(0)), batch_of(0)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = Likelihood()(Table(table_VV), batch)
+    assert float(loss.detach()) == pytest.approx(written_out(table_VV.tolist(), batch), rel=1e-6)

@@ -31,4 +31,4 @@ class Likelihood:
         """A scalar: Σ −w log softmax(logits)[target]; the softmax is in fp32 whatever the logits' type."""
         logits_BTV = model.head(model.hidden(batch.ids_BT, batch.segments_BT))
         losses_N = F.cross_entropy(logits_BTV.float().flatten(0, 1), batch.targets_BT.flatten(), reduction="none")
-        return losses_N @ batch.weights_BT.flatten()
+        return (losses_N * batch.weights_BT.flatten()).sum()  # not a product: autocast would round that to bf16
