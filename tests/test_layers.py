@@ -12,7 +12,7 @@ import idiolect
 
 SOURCE = Path(idiolect.__file__).parent
 LAYERS = [
-    *("errors", "config", "artifact", "compute", "journal", "figures", "report", "text", "tokenizers", "data"),
+    *("errors", "config", "disk", "artifact", "compute", "journal", "figures", "report", "text", "tokenizers", "data"),
     *("nn", "models", "objectives", "train", "generate", "evaluation", "language_model", "stages", "recipes", "cli"),
 ]
 """From the ground up: a module may import from its own layer and from those before it."""

@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from idiolect.config import to_toml
+from idiolect.disk import file_digest, flush, flush_tree, remove, write_durably
 from idiolect.errors import ArtifactError
 
 Kind = Literal["corpus", "tokenizer", "tokens", "model", "report"]
@@ -351,10 +352,10 @@ def _finish(partial: Path, out: Path, recipe: Recipe) -> None:
     if out.exists():
         os.rename(out, _replaced(out))
     os.rename(partial, out)
-    _flush(out.parent)
+    flush(out.parent)
     _recover(out)
     for name in SCRATCH:
-        _remove(out / name)
+        remove(out / name)
 
 
 def _replaced(out: Path) -> Path:
@@ -401,36 +402,6 @@ def _lock(partial: Path, out: Path) -> int:
     return handle
 
 
-def file_digest(path: Path) -> str:
-    """sha256 of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def write_durably(path: Path, text: str) -> None:
-    """Write a file and have it on the disk before returning."""
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def flush_tree(folder: Path) -> None:
-    """Have every file and folder below `folder`, and itself, on the disk."""
-    for root, _, names in os.walk(folder):
-        for name in names:
-            _flush(Path(root) / name)
-        _flush(Path(root))
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def _files(folder: Path) -> list[str]:
     """Names of the files of an artifact, sorted, relative to it."""
     names = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
@@ -468,11 +439,4 @@ def _empty(partial: Path) -> None:
     """Drop everything in an unfinished folder but the lock that is held on it."""
     for path in partial.glob("*"):
         if path.name != ".lock":
-            _remove(path)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+            remove(path)

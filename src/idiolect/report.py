@@ -19,7 +19,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from idiolect.artifact import Ancestor, write_durably
+from idiolect.artifact import Ancestor
+from idiolect.disk import write_durably
 from idiolect.errors import ArtifactError
 from idiolect.figures import LineChart, draw, lines, scientific
 

@@ -24,7 +24,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from idiolect.artifact import file_digest, flush_tree, write_durably
+from idiolect.disk import file_digest, flush_tree, write_durably
 from idiolect.errors import ArtifactError
 
 KEEP = 2

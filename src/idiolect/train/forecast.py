@@ -15,8 +15,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from idiolect.artifact import write_durably
 from idiolect.compute import Compute, peak_memory
+from idiolect.disk import write_durably
 from idiolect.train.checkpoint import KEEP
 from idiolect.train.optim import Optimizers
 from idiolect.train.plan import Plan
