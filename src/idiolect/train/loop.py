@@ -214,7 +214,7 @@ class _Trainer:
             self.optimizers.step()
         self.optimizers.zero_grad()
         loss = nats / total if total else float("nan")
-        return _Update(loss, total, float(norm), plan.lr * lr_share, finite, stops > 0)
+        return _Update(loss, total, float(norm), plan.highest_lr * lr_share, finite, stops > 0)
 
     def restart(self) -> None:
         """Forget what the optimisers have learnt."""

@@ -1,4 +1,4 @@
-"""Optimisers from torch, and which parameters each of them has.
+"""The optimisers, and which parameters each of them has.
 
 Muon (Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks") turns the momentum of a matrix
 into the nearest orthogonal one before it steps; it is for the matrices inside the blocks. Embeddings, the output
@@ -11,8 +11,9 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.optim import AdamW, Muon, Optimizer
+from torch.optim import AdamW, Optimizer
 
+from idiolect.train.muon import Muon
 from idiolect.train.plan import Plan
 
 NEWTON_SCHULZ_STEPS = 3
@@ -77,14 +78,13 @@ def build_optimizers(model: nn.Module, plan: Plan) -> Optimizers:
             {"params": inner + outer, "weight_decay": plan.weight_decay},
             {"params": scales, "weight_decay": 0.0},
         ]
-        return Optimizers([AdamW(groups, lr=plan.lr, betas=betas, fused=True)])
+        return Optimizers([AdamW(groups, lr=plan.highest_lr, betas=betas, fused=True)])
     muon = Muon(
         inner,
-        lr=plan.lr,
+        lr=plan.highest_lr,
         weight_decay=plan.weight_decay,
         momentum=plan.momentum,
-        ns_steps=NEWTON_SCHULZ_STEPS,
-        adjust_lr_fn="original",
+        steps=NEWTON_SCHULZ_STEPS,
     )
     adamw = AdamW(outer + scales, lr=plan.adamw_lr, betas=betas, weight_decay=0.0, fused=True)
     return Optimizers([muon, adamw])

@@ -22,8 +22,8 @@ class Plan:
     """Micro-batches that a process cuts its rows into; saves memory, changes nothing else."""
     optimizer: Literal["muon", "adamw"] = "muon"
     """Muon for the matrices inside the blocks and AdamW for everything else, or AdamW for all."""
-    lr: float = 0.01
-    """Highest learning rate of Muon, or of AdamW when it has all parameters."""
+    lr: float | None = None
+    """Highest learning rate: of Muon, or of AdamW when it has all parameters. Unset: 0.01, or 0.001 for AdamW."""
     adamw_lr: float = 0.004
     """Highest learning rate of the parameters that AdamW has beside Muon."""
     weight_decay: float = 0.1
@@ -61,14 +61,19 @@ class Plan:
     threads: int | None = None
     """Processor threads; unset: the machine's cores, shared among the processes on it."""
 
+    @property
+    def highest_lr(self) -> float:
+        """The learning rate at its highest: as set, or the optimiser's own default."""
+        return self.lr if self.lr is not None else {"muon": 0.01, "adamw": 0.001}[self.optimizer]
+
     def __post_init__(self) -> None:
         """Raises UsageError for a value out of range."""
         for name in ("steps", "batch", "accumulate", "log_every"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}.")
-        for name in ("lr", "adamw_lr"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise UsageError(f"{name} must be above 0 and finite, not {getattr(self, name)}.")
+        for name, rate in (("lr", self.highest_lr), ("adamw_lr", self.adamw_lr)):
+            if not 0 < rate < float("inf"):
+                raise UsageError(f"{name} must be above 0 and finite, not {rate}.")
         for name in ("momentum", "beta1", "beta2"):
             if not 0 <= getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 0 and below 1, not {getattr(self, name)}.")
