@@ -37,7 +37,16 @@ def tokens(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_two_processes_are_one_run(tokens: Path, tmp_path: Path, accumulate: int) -> None:
     shape = [*SHAPE.split(), "--accumulate", str(accumulate)]
     assert main(["pretrain", str(tokens), *shape, "--threads", "1", "--out", str(tmp_path / "one")]) == 0
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "idiolect"]
+    torchrun = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "idiolect",
+    ]
     command = [*torchrun, "pretrain", str(tokens), *shape, "--out", str(tmp_path / "two")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, env={**os.environ, "NO_COLOR": "1"})
     assert done.returncode == 0, done.stderr

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.text import Text
+
 from idiolect.config import verb
 from idiolect.errors import UsageError
-from idiolect.journal import say
+from idiolect.journal import console, say
 from idiolect.language_model import LanguageModel
 from idiolect.stages.encode import encode
 from idiolect.stages.evaluate import evaluate
@@ -15,7 +17,7 @@ from idiolect.stages.gather import gather
 from idiolect.stages.pretrain import pretrain
 from idiolect.stages.tokenize import tokenize
 
-PROMPTS = ("str.split(", "json.dumps(obj", "The for statement", "class Thread")
+PROMPTS = ("str.split(", "json.dump(", "class collections.", 'The "for" statement')
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,20 @@ def demo(settings: DemoSettings, *, out: Path = Path("demo")) -> LanguageModel:
     tokenize([str(out / "corpus")], kind="bpe", vocab_size=2048, out=out / "tokenizer")
     encode([str(out / "corpus")], tokenizer=out / "tokenizer", out=out / "tokens")
     model = pretrain(
-        out / "tokens", layers=4, heads=4, dim=192, context=256, batch=16, steps=settings.steps, out=out / "model"
+        out / "tokens",
+        layers=4,
+        heads=4,
+        dim=192,
+        context=256,
+        dropout=0.1,
+        batch=8,
+        steps=settings.steps,
+        prompt=PROMPTS[0],
+        out=out / "model",
     )
     evaluate(out / "model", [str(out / "corpus")], split="test", out=out / "evaluation", force=True)
     for prompt in PROMPTS:
-        print(f"\n\033[1m{prompt}\033[0m{model.complete(prompt, max_tokens=60, seed=1)}")
-    say(f"\nThe report of the model is {(out / 'model' / 'report.html').resolve()}")
+        continuation = model.complete(prompt, max_tokens=60, temperature=0.6, seed=1)
+        console.print(Text.assemble((prompt, "bold"), continuation), soft_wrap=True, end="\n\n")
+    say(f"The report of the model is {(out / 'model' / 'report.html').resolve()}")
     return model
