@@ -6,6 +6,7 @@ Everything that is global to a process is set here, once, by `set_up`; nothing e
 from __future__ import annotations
 
 import ctypes
+import functools
 import gc
 import os
 import resource
@@ -14,6 +15,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -76,7 +78,9 @@ def set_up(threads: int | None = None) -> Compute:
     torch.set_num_threads(chosen)
     local_rank = int(os.environ.get("LOCAL_RANK", "0"))
     device = torch.device("cpu")
-    if torch.cuda.is_available():
+    if not torch.cuda.is_available():
+        _use_fast_products()
+    else:
         device = torch.device("cuda", local_rank % torch.cuda.device_count())
         torch.cuda.set_device(device)
         torch.backends.cuda.matmul.allow_tf32 = False
@@ -104,7 +108,7 @@ def choose_precision(precision: Precision, device: torch.device, dim: int) -> Pr
         return precision
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
-    has_bf16 = "avx512_bf16" in _cpu_flags() or "amx_bf16" in _cpu_flags()
+    has_bf16 = "avx512_bf16" in _cpu_info() or "amx_bf16" in _cpu_info()
     return "bf16" if has_bf16 and dim >= 192 else "fp32"
 
 
@@ -116,12 +120,30 @@ def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def _cpu_flags() -> str:
+@functools.cache
+def _cpu_info() -> str:
+    """What Linux says of the first processor: its vendor and its instructions; nothing elsewhere."""
     try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            return next((line for line in file if line.startswith("flags")), "")
+        return Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0]
     except OSError:
         return ""
+
+
+def _use_fast_products() -> None:
+    """On AMD processors, have oneDNN compute fp32 matrix products: MKL leaves half of their speed unused.
+
+    PyTorch hands fp32 products to oneDNN only where it may round them to bf16 ("medium"). Without matrix units oneDNN
+    then computes in fp32 all the same. That is not taken on trust: a product that bf16 cannot hold must come out
+    exact, or the setting is taken back.
+    """
+    if "AuthenticAMD" not in _cpu_info():
+        return
+    torch.set_float32_matmul_precision("medium")
+    finer_than_bf16 = 1 + 2.0**-12
+    for rows in (64, 1024):
+        product = torch.full((rows, 256), finer_than_bf16) @ torch.eye(256)
+        if not bool((product == finer_than_bf16).all()):
+            torch.set_float32_matmul_precision("highest")
 
 
 def _keep_freed_memory() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -9,7 +11,17 @@ from torch import Tensor
 
 from idiolect.errors import UsageError
 from idiolect.models.spec import DecoderSpec, Model
+from idiolect.nn import attention
 from idiolect.nn.cache import KVCache
+
+
+@pytest.fixture(autouse=True, scope="module", params=[0, attention.SHORT], ids=["fused", "plain"])
+def both_ways(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every test here holds for the fused kernel and for the plain products of short rows."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(attention, "SHORT", request.param)
+        yield
+
 
 CLOSE = {"atol": 2e-5, "rtol": 1e-4}
 

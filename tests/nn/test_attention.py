@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -10,10 +11,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from idiolect.nn import attention
 from idiolect.nn.attention import Attention, causal_mask
 from idiolect.nn.cache import KVCache
 from idiolect.nn.positions import rotary_tables
 from idiolect.nn.reference import decoder_attention, multi_head, softmax
+
+
+@pytest.fixture(autouse=True, scope="module", params=[0, attention.SHORT], ids=["fused", "plain"])
+def both_ways(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every test here holds for the fused kernel and for the plain products of short rows."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(attention, "SHORT", request.param)
+        yield
+
 
 THETA = 100.0
 
