@@ -47,7 +47,7 @@ def test_other_processors_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_threads_and_precision_are_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     assert compute.set_up(1).threads == 1 and torch.get_num_threads() == 1
-    with pytest.raises(UsageError, match="threads must be at least 1"):
+    with pytest.raises(UsageError, match="threads must be from 1"):
         compute.set_up(0)
     cpu = torch.device("cpu")
     monkeypatch.setattr(compute, "_cpu_info", lambda: "flags : avx512f avx512_bf16")
