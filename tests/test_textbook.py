@@ -1,0 +1,388 @@
+"""The textbook, as tests: each statement that a course on language models makes, by its number.
+
+T1 to T3 tokens and sequences, T6 and T7 what models give, T9 to T11 their parts, T12 the loss, T14 its descent. T4, T5,
+T8 and T13 come with unigram tokenizers, word vectors, recurrent networks and encoders.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from itertools import product
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from idiolect.evaluation.ngram import KneserNey
+from idiolect.evaluation.perplexity import token_log_probs
+from idiolect.models.build import build
+from idiolect.models.spec import DecoderSpec, Model
+from idiolect.nn.attention import Attention
+from idiolect.nn.positions import rotary_tables, rotate
+from idiolect.nn.reference import attend, multi_head
+from idiolect.tokenizers import bpe, reference
+from idiolect.tokenizers.base import Tokenizer
+from idiolect.tokenizers.words import split_words
+
+# Tokens
+
+
+def test_t1_splitting_by_spaces_gives_words_and_their_ids_give_the_text_back() -> None:
+    text = "the mouse ate the cheese"
+    words = split_words(text)
+    assert words == ["the", "mouse", "ate", "the", "cheese"]
+    vocabulary = sorted(set(words))
+    ids = [vocabulary.index(word) for word in words]
+    assert ids == [3, 2, 0, 3, 1]
+    assert " ".join(vocabulary[i] for i in ids) == text
+
+
+def test_t1_hyphens_and_contractions_follow_a_rule() -> None:
+    assert split_words("Fine-tuning, don't stop - it’s well-nigh done!") == [
+        *("Fine-tuning", ",", "don't", "stop", "-", "it’s", "well-nigh", "done", "!")
+    ]
+    assert split_words("'quoted' rock'n'roll cafe\u0301 3.14") == [
+        *("'", "quoted", "'", "rock'n'roll", "cafe\u0301", "3", ".", "14")
+    ]
+    assert split_words(" \n\t ") == []
+
+
+def test_t1_chinese_has_no_spaces_so_a_learnt_tokenizer_serves() -> None:
+    sentence = "老鼠吃了奶酪"
+    assert split_words(sentence) == [sentence]  # splitting by spaces finds no words
+    lines = ["老鼠吃了奶酪", "猫吃了老鼠", "奶酪和老鼠", "猫和奶酪", "猫看了老鼠"]
+    tokenizer = Tokenizer.train(lines, vocab_size=274, ties="first")
+    tokens = [tokenizer.decode([token_id]) for token_id in tokenizer.encode(sentence)]
+    assert "".join(tokens) == sentence
+    assert "老鼠" in tokens and "奶酪" in tokens  # mouse and cheese, learnt from nothing but the text
+    new = "奶酪吃了猫"  # a sentence it has not met
+    assert tokenizer.decode(tokenizer.encode(new)) == new
+    assert len(tokenizer.encode(new)) < len(new)
+
+
+# A distribution over sequences
+
+
+VOCABULARY = range(4)
+
+
+OPENING = 0  # what stands before a sequence and is itself not predicted
+
+
+CONTEXT = 3
+
+
+@pytest.fixture(scope="module")
+def tiny_decoder() -> Model:
+    """A tiny_decoder with far from equal probabilities, whose context is shorter than the sequences here."""
+    model = build(DecoderSpec(len(VOCABULARY), CONTEXT, layers=2, heads=2, kv_heads=1, dim=16, head_dim=8, mlp_dim=24))
+    generator = torch.Generator().manual_seed(0)
+    for parameter in model.parameters():
+        nn.init.normal_(parameter, std=0.7, generator=generator)
+    return model
+
+
+@pytest.fixture(scope="module", params=["tiny_decoder", "n-gram"])
+def log_prob(request: pytest.FixtureRequest, tiny_decoder: Model) -> Callable[[Sequence[int]], float]:
+    """log p(x_1, ..., x_L) of a sequence, by a neural model and by counting."""
+    if request.param == "tiny_decoder":
+        return lambda sequence: float(token_log_probs(tiny_decoder, [OPENING, *sequence]).sum())
+    counted = KneserNey.learn([[0, 1, 2, 3, 1, 2, 0], [0, 2, 2, 1, 0]], vocab_size=len(VOCABULARY), order=3)
+    return lambda sequence: float(counted.log_probs([OPENING, *sequence]).sum())
+
+
+@pytest.mark.parametrize("length", [1, 2, 5])
+def test_t2_the_probabilities_of_all_sequences_sum_to_one(
+    log_prob: Callable[[Sequence[int]], float], length: int
+) -> None:
+    probs = [math.exp(log_prob(sequence)) for sequence in product(VOCABULARY, repeat=length)]
+    assert len(probs) == 4**length
+    assert sum(probs) == pytest.approx(1, abs=1e-6)
+    assert max(probs) > 2 * min(probs)  # and it prefers some
+
+
+def test_t2_a_sequence_is_as_likely_as_its_tokens_one_after_the_other(
+    log_prob: Callable[[Sequence[int]], float],
+) -> None:
+    """log p(x_1, ..., x_L) = Σ log p(x_i | x_<i), where p(x_i | x_<i) is p(x_1, ..., x_i) / p(x_1, ..., x_{i−1})."""
+    sequence = [2, 3, 1, 1, 0, 2, 3, 0, 3]
+    conditionals = []
+    for i in range(len(sequence)):
+        continuations = [math.exp(log_prob([*sequence[:i], token]) - log_prob(sequence[:i])) for token in VOCABULARY]
+        assert sum(continuations) == pytest.approx(1, abs=1e-5)
+        conditionals.append(math.log(continuations[sequence[i]]))
+    assert log_prob(sequence) == pytest.approx(sum(conditionals), abs=1e-5)
+
+
+def test_t2_the_conditionals_are_the_models_softmax(tiny_decoder: Model) -> None:
+    ids = [OPENING, 2, 3, 1]
+    with torch.no_grad():
+        probs_TV = tiny_decoder(torch.tensor([ids[:-1]]))[0].softmax(-1)
+    expected = [math.log(probs_TV[i, ids[i + 1]]) for i in range(CONTEXT)]
+    assert token_log_probs(tiny_decoder, ids).tolist() == pytest.approx(expected, abs=1e-6)
+
+
+# Byte-pair encoding
+
+
+@pytest.mark.parametrize("learn_merges", [reference.learn_merges, bpe.learn_merges], ids=["reference", "quick"])
+def test_t3_bpe_merges_the_most_frequent_pair_and_ties_go_by_a_rule(learn_merges) -> None:  # type: ignore[no-untyped-def]
+    words = Counter(tuple(map(ord, word)) for word in split_words("the car the cat the rat"))
+
+    def merged(ties: str) -> list[str]:
+        texts = {ord(letter): letter for letter in "thecarat"}
+        for token, (left, right) in enumerate(learn_merges(words, first_id=256, most=3, ties=ties), start=256):
+            texts[token] = texts[left] + texts[right]
+        return [texts[token] for token in range(256, 259)]
+
+    assert merged("first") == ["th", "the", "ca"]  # 3 times, 3 times, 2 times
+    assert merged("huggingface") == ["he", "the", "at"]  # of th and he, 3 times each, the smaller ids
+
+
+def test_t3_the_whole_tokenizer_learns_the_same_under_both_rules() -> None:
+    pieces = {}
+    for ties in ("first", "huggingface"):
+        tokenizer = Tokenizer.train(["the", "car", "the", "cat", "the", "rat"], vocab_size=260, ties=ties)
+        pieces[ties] = [tokenizer.token_bytes(token_id) for token_id in range(257, 260)]
+    assert pieces == {"first": [b"th", b"the", b"ca"], "huggingface": [b"he", b"the", b"at"]}
+
+
+# Models
+
+
+SPEC = DecoderSpec(vocab_size=40, context=16, layers=2, heads=4, kv_heads=2, dim=24, head_dim=6, mlp_dim=32)
+
+
+@pytest.fixture
+def decoder() -> Model:
+    """A decoder whose blocks do something: its initial weights are shaken up."""
+    model = build(SPEC)
+    model.init_weights(seed=0)
+    torch.manual_seed(1)
+    for parameter in model.parameters():
+        parameter.data.add_(torch.randn_like(parameter) * 0.3)
+    return model.eval()
+
+
+@pytest.fixture
+def items() -> Tensor:
+    return torch.randn(7, 10, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+
+def random_heads(heads: int, rows: int, columns: int) -> Tensor:
+    generator = torch.Generator().manual_seed(rows)
+    return torch.randn(heads, rows, columns, dtype=torch.float64, generator=generator)
+
+
+def test_t6_a_decoders_embedding_of_a_position_depends_on_the_left_only(decoder: Model) -> None:
+    ids = torch.arange(10)[None]
+    for changed in range(10):
+        other = ids.clone()
+        other[0, changed] = 30
+        moved = (decoder.hidden(ids) - decoder.hidden(other)).abs().amax(dim=-1)[0]
+        torch.testing.assert_close(moved[:changed], torch.zeros(changed), atol=1e-5, rtol=0)
+        assert (moved[changed:] > 1e-3).all()
+
+
+def test_t7_a_decoder_gives_embeddings_and_the_distribution_of_the_next_token(decoder: Model) -> None:
+    prompt = torch.tensor([[3, 1, 4]])
+    embeddings = decoder.hidden(prompt)
+    assert embeddings.shape == (1, 3, SPEC.dim)
+    here, there = decoder.hidden(torch.tensor([[7, 5]]))[0, 1], decoder.hidden(torch.tensor([[8, 5]]))[0, 1]
+    assert (here - there).abs().max() > 1e-3  # the same token in another context
+
+    probabilities = decoder.head(embeddings).softmax(dim=-1)
+    assert probabilities.shape == (1, 3, SPEC.vocab_size)
+    assert (probabilities > 0).all()
+    torch.testing.assert_close(probabilities.sum(dim=-1), torch.ones(1, 3))
+    ranked = probabilities[0, -1].argsort(descending=True)
+    assert sorted(ranked.tolist()) == list(range(SPEC.vocab_size))
+    assert probabilities[0, -1, ranked[0]] > probabilities[0, -1, ranked[-1]]
+
+
+def test_t9_a_query_takes_a_weighted_mean_of_the_values(items: Tensor) -> None:
+    w_query, w_key, w_value = random_heads(3, 4, 10)
+    query = items[2] + 1
+    output, weights = attend(query, items, w_query, w_key, w_value)
+
+    scores = torch.stack([x @ w_key.T @ w_query @ query for x in items])
+    torch.testing.assert_close(weights, scores.exp() / scores.exp().sum())
+    torch.testing.assert_close(output, weights @ (items @ w_value.T))
+    assert (weights >= 0).all()
+    assert weights.sum().item() == pytest.approx(1.0)
+
+    fast = F.scaled_dot_product_attention(
+        (w_query @ query)[None, None], (items @ w_key.T)[None], (items @ w_value.T)[None], scale=1.0
+    )
+    torch.testing.assert_close(fast[0, 0], output)
+
+
+def test_t9_with_equal_scores_the_output_is_the_mean_value(items: Tensor) -> None:
+    w_query, w_key, w_value = random_heads(3, 4, 10)
+    output, weights = attend(torch.zeros(10, dtype=torch.float64), items, w_query, w_key, w_value)
+    torch.testing.assert_close(weights, torch.full((7,), 1 / 7, dtype=torch.float64))
+    torch.testing.assert_close(output, (items @ w_value.T).mean(dim=0))
+
+
+def test_t10_each_position_is_put_in_for_the_query_and_the_heads_are_added(items: Tensor) -> None:
+    w_query, w_key, w_value, w_output = *(random_heads(9, 4, 10).split(3)), random_heads(3, 10, 4)
+    by_formula = multi_head(items.T, w_query, w_key, w_value, w_output)
+    for position, item in enumerate(items):
+        summed = sum(
+            w_output[h] @ attend(item / math.sqrt(4), items, w_query[h], w_key[h], w_value[h])[0] for h in range(3)
+        )
+        torch.testing.assert_close(by_formula[:, position], summed)
+
+
+def test_t10_without_positions_attention_commutes_with_permutations_and_with_them_not(items: Tensor) -> None:
+    torch.manual_seed(0)
+    attention = Attention(dim=10, heads=4, kv_heads=2, head_dim=6, norm_eps=1e-6, layer=0).double()
+    everything = torch.ones(7, 7, dtype=torch.bool)
+    nowhere = torch.ones(7, 6), torch.zeros(7, 6)
+    permuted = torch.tensor([3, 0, 6, 1, 5, 2, 4])
+
+    def mixed(items: Tensor, tables: tuple[Tensor, Tensor]) -> Tensor:
+        return attention(items[None], tables, everything)[0]
+
+    torch.testing.assert_close(mixed(items[permuted], nowhere), mixed(items, nowhere)[permuted])
+    turned = rotary_tables(7, 6, theta=100.0)
+    assert not torch.allclose(mixed(items[permuted], turned), mixed(items, turned)[permuted], atol=1e-3)
+
+
+def test_t11_a_block_is_the_identity_at_initialisation_and_a_residual_afterwards(decoder: Model) -> None:
+    fresh = build(SPEC)
+    fresh.init_weights(seed=0)
+    hidden = torch.randn(2, 5, SPEC.dim)
+    tables = rotary_tables(5, SPEC.head_dim, SPEC.rope_theta)
+    for block in fresh.layers:
+        assert torch.equal(block(hidden, tables), hidden)
+    for block in decoder.layers:
+        assert (block(hidden, tables) - hidden).abs().max() > 0.1
+        block.self_attn.o_proj.weight.data.zero_()
+        block.mlp.down_proj.weight.data.zero_()
+        assert torch.equal(block(hidden, tables), hidden)
+
+
+def test_t11_layer_norm_takes_out_mean_and_scale_and_rms_norm_the_scale(decoder: Model) -> None:
+    hidden = 3 + 2 * torch.randn(5, 24)
+    normed = nn.LayerNorm(24, elementwise_affine=False, eps=0.0)(hidden)
+    torch.testing.assert_close(normed.mean(dim=-1), torch.zeros(5), atol=1e-6, rtol=0)
+    torch.testing.assert_close(normed.var(dim=-1, correction=0), torch.ones(5))
+
+    norm = decoder.norm
+    norm.weight.data.fill_(1.0)
+    torch.testing.assert_close(norm(hidden).square().mean(dim=-1), torch.ones(5))
+    torch.testing.assert_close(norm(hidden), norm(7 * hidden))
+    centred = hidden - hidden.mean(dim=-1, keepdim=True)
+    torch.testing.assert_close(norm(centred), normed, atol=1e-5, rtol=1e-5)
+
+
+def test_t11_rotary_positions_turn_each_pair_of_channels() -> None:
+    vectors = torch.tensor([1.0, 0.0]).expand(4, 2)
+    angles = torch.arange(4.0)
+    turned = rotate(vectors, rotary_tables(4, 2, theta=10000.0))
+    torch.testing.assert_close(turned, torch.stack([angles.cos(), angles.sin()], dim=-1))
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize(("vocab_size", "dim"), [(65, 128), (1024, 128), (8000, 512)])
+def test_t12_at_initialisation_the_loss_is_near_log_vocabulary(vocab_size: int, dim: int, tied: bool) -> None:
+    model = build(DecoderSpec(vocab_size=vocab_size, context=64, layers=2, dim=dim, tied=tied))
+    model.init_weights(seed=0)
+    generator = torch.Generator().manual_seed(0)
+    ids = torch.randint(vocab_size, (4, 65), generator=generator)
+    loss = F.cross_entropy(model(ids[:, :-1]).flatten(0, 1), ids[:, 1:].flatten())
+    assert loss.item() == pytest.approx(math.log(vocab_size), abs=0.15)
+
+
+def test_t12_the_gradient_of_the_loss_equals_finite_differences(decoder: Model) -> None:
+    decoder.double()
+    ids = torch.tensor([[3, 1, 4, 1, 5]])
+
+    def loss() -> Tensor:
+        """Mean over positions of −log softmax(E φ(x_<i))[x_i], written out."""
+        logits = decoder.hidden(ids[:, :-1])[0] @ decoder.embed_tokens.weight.T
+        return -torch.stack([logits[i].log_softmax(dim=0)[ids[0, i + 1]] for i in range(4)]).mean()
+
+    loss().backward()
+    generator = torch.Generator().manual_seed(0)
+    for name, parameter in decoder.named_parameters():
+        direction = torch.randn(parameter.shape, dtype=torch.float64, generator=generator)
+        with torch.no_grad():
+            parameter.add_(direction, alpha=1e-5)
+            above = loss()
+            parameter.sub_(direction, alpha=2e-5)
+            below = loss()
+            parameter.add_(direction, alpha=1e-5)
+        assert ((above - below) / 2e-5).item() == pytest.approx((parameter.grad * direction).sum().item(), rel=1e-5), (
+            name
+        )
+
+
+# Training
+
+
+CURVATURES = torch.tensor([1.0, 100.0], dtype=torch.float64)
+"""An ill-conditioned quadratic: ½ Σ c θ², a hundred times steeper one way than the other."""
+
+
+START = torch.tensor([1.0, 1.0], dtype=torch.float64)
+
+
+TARGET = 1e-8
+"""The loss to reach."""
+
+
+MOST = 800
+"""Updates after which a rule has failed."""
+
+
+def loss_of(theta: Tensor) -> Tensor:
+    return 0.5 * (CURVATURES * theta**2).sum()
+
+
+def steps_to_target(optimizer: Callable[[list[Tensor]], torch.optim.Optimizer]) -> int:
+    """Updates until the loss is below the target, or `MOST`."""
+    theta = START.clone().requires_grad_()
+    updates = optimizer([theta])
+    for step in range(MOST):
+        loss = loss_of(theta)
+        if float(loss.detach()) < TARGET:
+            return step
+        updates.zero_grad()
+        loss.backward()
+        updates.step()
+    return MOST
+
+
+def best(rule: Callable[[float], Callable[[list[Tensor]], torch.optim.Optimizer]]) -> int:
+    """With the learning rate that suits the rule best, of many."""
+    return min(steps_to_target(rule(2.0**power / 100)) for power in (-2, 0, 0.5, 0.9, 2, 4))
+
+
+def test_t14_one_step_of_gradient_descent() -> None:
+    """θ ← θ − η ∇, and ∇ of ½ c θ² is c θ."""
+    theta = START.clone().requires_grad_()
+    loss_of(theta).backward()
+    assert theta.grad is not None and torch.equal(theta.grad, CURVATURES * START)
+    torch.optim.SGD([theta], lr=0.001).step()
+    assert torch.equal(theta.detach(), START - 0.001 * CURVATURES * START)
+
+
+def test_t14_a_step_too_long_climbs() -> None:
+    """Descent is certain only below 2 / the largest curvature."""
+    for lr, falls in ((0.019, True), (0.021, False)):
+        theta = START - lr * CURVATURES * START
+        again = theta - lr * CURVATURES * theta
+        assert (abs(float(again[1])) < abs(float(theta[1]))) is falls
+
+
+def test_t14_momentum_and_adaptive_rates_need_fewer_steps() -> None:
+    plain = best(lambda lr: lambda theta: torch.optim.SGD(theta, lr=lr))
+    momentum = best(lambda lr: lambda theta: torch.optim.SGD(theta, lr=lr, momentum=0.8))
+    adaptive = best(lambda lr: lambda theta: torch.optim.AdamW(theta, lr=100 * lr, betas=(0.8, 0.9), weight_decay=0.0))
+    assert momentum < plain / 2 and adaptive < plain / 2, (plain, momentum, adaptive)
+    assert plain < MOST
