@@ -18,8 +18,9 @@ test: .venv/test
 test-slow: .venv/test
 	$(BIN)/python -m pytest -q -m slow
 
+# NANOGPT=FOLDER names a checkout of the peer, to run both sides.
 bench: .venv/test
-	$(BIN)/python benchmarks/shakespeare.py
+	$(BIN)/python benchmarks/shakespeare.py $(if $(NANOGPT),--nanogpt $(NANOGPT))
 
 check: .venv/check
 	$(BIN)/ruff check .
