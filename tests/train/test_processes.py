@@ -74,7 +74,7 @@ def test_a_rehearsal_in_three_processes(tmp_path: Path) -> None:
 def test_all_processes_rehearse_equally_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """How long is long enough is agreed on; by their own clocks one would wait for an update that never comes."""
     made: list[int] = []
-    told = iter([1.0, 5.9, 6.1])  # seconds, of two processes together
+    told = iter([1.0, 2.9, 3.1])  # seconds, of two processes together
     monkeypatch.setattr(Compute, "total", lambda self, values: [next(told)])
     model = TinyModel()
     rehearse(
