@@ -157,3 +157,19 @@ def test_every_public_name_is_there() -> None:
         assert getattr(idiolect, name) is not None
     with pytest.raises(AttributeError):
         idiolect.nonsense  # noqa: B018
+
+
+@pytest.mark.slow
+def test_a_compiled_run_learns_as_an_eager_one(life: Path) -> None:
+    command(f"pretrain tokens {SHAPE} --seed 5 --threads 1 --compile --out compiled")
+    losses = [json.loads(Path(name, "metrics.jsonl").read_text().splitlines()[-1]) for name in ("model", "compiled")]
+    assert losses[0]["val_loss"] == pytest.approx(losses[1]["val_loss"], abs=1e-3)
+
+
+@pytest.mark.slow
+def test_the_demo(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    command(f"demo --steps 20 --out {tmp_path / 'demo'}")
+    told = capfd.readouterr()
+    assert "str.split(" in told.err and "this model" in told.out and "report.html" in told.err
+    for name in ("corpus", "tokenizer", "tokens", "model", "evaluation"):
+        assert (tmp_path / "demo" / name / "report.html").exists()
