@@ -158,4 +158,5 @@ def test_signatures_can_be_parsed(by_name: dict[str, Document]) -> None:
     for document in by_name.values():
         signature = str(document.fields["signature"])
         if signature and "<" not in signature:
-            ast.parse(f"def f{signature}: pass")
+            (parsed,) = ast.parse(f"def f{signature}: pass").body
+            assert isinstance(parsed, ast.FunctionDef), signature
