@@ -1,11 +1,12 @@
-"""RMSNorm: its formula, and fp32 statistics whatever comes in."""
+"""RMSNorm: its formula, its gradient written out, and fp32 statistics whatever comes in."""
 
 from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 
-from idiolect.nn.norms import RMSNorm
+from idiolect.nn.norms import RMSNorm, rms_norm
 from idiolect.nn.reference import normalise
 
 
@@ -31,3 +32,23 @@ def test_bf16_becomes_fp32_before_its_statistics() -> None:
     normed = norm(hidden)
     assert normed.dtype == torch.float32
     assert torch.equal(normed, norm(hidden.float()))
+
+
+@pytest.mark.parametrize("heads", [(), (4,)])
+def test_its_gradient_is_that_of_finite_differences_and_of_pytorch(heads: tuple[int, ...]) -> None:
+    draw = torch.Generator().manual_seed(0)
+    hidden = torch.randn(2, 3, *heads, 5, dtype=torch.float64, generator=draw, requires_grad=True)
+    gains = torch.randn(*heads, 5, dtype=torch.float64, generator=draw, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x, w: rms_norm(x, w, 1e-3), (hidden, gains))
+    weights = torch.randn(2, 3, *heads, 5, dtype=torch.float64, generator=draw)
+    ours = torch.autograd.grad((rms_norm(hidden, gains, 1e-3) * weights).sum(), (hidden, gains))
+    theirs = torch.autograd.grad((F.rms_norm(hidden, (5,), None, 1e-3) * gains * weights).sum(), (hidden, gains))
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_a_gradient_that_comes_transposed_is_read_as_it_lies() -> None:
+    hidden = torch.randn(2, 4, 3, 6, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    gains = torch.ones(3, 6, requires_grad=True)
+    (rms_norm(hidden, gains, 0.0).transpose(1, 2) ** 3).sum().backward()
+    expected = torch.autograd.grad((F.rms_norm(hidden, (6,), None, 0.0) ** 3).sum(), hidden)[0]
+    torch.testing.assert_close(hidden.grad, expected)

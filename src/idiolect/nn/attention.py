@@ -5,7 +5,7 @@ products, which are faster there. `nn/reference.py` says the same as a textbook 
 Time grows with T · S, memory with T + S (with a mask or plain: T · S).
 
 Shapes: B rows, T positions that ask, S positions that are asked, H query heads, G heads of keys and values, C channels
-of a head, D model width.
+of a head, D model width; N = H + G + G heads of all three kinds, or H + G of queries and keys.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from idiolect.nn.cache import KVCache
-from idiolect.nn.norms import RMSNorm
+from idiolect.nn.norms import RMSNorm, rms_norm
 from idiolect.nn.positions import Tables, rotate
 
 SHORT = 256
@@ -64,8 +64,8 @@ def attend(queries_BHTC: Tensor, keys_BGSC: Tensor, values_BGSC: Tensor, mask: T
     scores_BHTS = (queries_BHTC * queries_BHTC.shape[3] ** -0.5) @ keys_BGSC.mT
     if mask is None and positions > 1:
         mask = torch.ones(positions, positions, dtype=torch.bool).tril()
-    if mask is not None:
-        scores_BHTS = scores_BHTS.masked_fill(~mask, float("-inf"))
+    if mask is not None:  # −inf is added rather than filled in: the backward pass of a sum costs nothing
+        scores_BHTS = scores_BHTS + torch.zeros_like(mask, dtype=scores_BHTS.dtype).masked_fill_(~mask, float("-inf"))
     answers_BHTC: Tensor = scores_BHTS.softmax(dim=-1) @ values_BGSC
     return answers_BHTC
 
@@ -80,7 +80,8 @@ class Attention(nn.Module):
 
     def __init__(self, dim: int, heads: int, kv_heads: int, head_dim: int, norm_eps: float, layer: int) -> None:
         super().__init__()
-        self.head_dim = head_dim
+        self.heads, self.kv_heads, self.head_dim = heads, kv_heads, head_dim
+        self.norm_eps = norm_eps
         self.layer = layer
         """Which of the model's layers this is: its place in the cache."""
         self.q_proj = nn.Linear(dim, heads * head_dim, bias=False)
@@ -101,12 +102,16 @@ class Attention(nn.Module):
             mask: what `causal_mask` gave; True where a position may look.
             cache: keys and values of the positions before.
         """
-        by_head = (*hidden_BTD.shape[:2], -1, self.head_dim)
-        queries_BHTC = self.q_norm(self.q_proj(hidden_BTD).view(by_head)).transpose(1, 2)
-        keys_BGTC = self.k_norm(self.k_proj(hidden_BTD).view(by_head)).transpose(1, 2)
-        values_BGSC = self.v_proj(hidden_BTD).view(by_head).transpose(1, 2)
-
-        queries_BHTC, keys_BGSC = rotate(queries_BHTC, tables), rotate(keys_BGTC, tables)
+        # Queries, keys and values come from one product, and queries and keys are normalised and turned as one: a small
+        # model spends as much time between products as in them (docs/log.md).
+        weights_ND = torch.cat((self.q_proj.weight, self.k_proj.weight, self.v_proj.weight))
+        projected_BTNC = F.linear(hidden_BTD, weights_ND).view(*hidden_BTD.shape[:2], -1, self.head_dim)
+        asking, asked = self.heads, self.kv_heads
+        turning_BTNC, values_BTGC = torch.split(projected_BTNC, [asking + asked, asked], dim=2)
+        gains_NC = torch.cat((self.q_norm.weight.expand(asking, -1), self.k_norm.weight.expand(asked, -1)))
+        turned_BNTC = rotate(rms_norm(turning_BTNC, gains_NC, self.norm_eps).transpose(1, 2), tables)
+        queries_BHTC, keys_BGSC = torch.split(turned_BNTC, [asking, asked], dim=1)
+        values_BGSC = values_BTGC.transpose(1, 2)
         if cache is not None:
             keys_BGSC, values_BGSC = cache.extend(self.layer, keys_BGSC, values_BGSC)
         answers_BHTC = attend(queries_BHTC, keys_BGSC, values_BGSC, mask)
