@@ -53,6 +53,12 @@ class Compute:
         if self.world > 1:
             dist.barrier()
 
+    def seed(self, number: int) -> None:
+        """Seed what draws on this device (dropout): `torch.manual_seed` without a millisecond of asking for others."""
+        torch.default_generator.manual_seed(number)
+        if self.device.type == "cuda":
+            torch.cuda.manual_seed(number)
+
     def autocast(self, precision: Precision) -> AbstractContextManager[object]:
         """The context in which a forward pass runs: bf16 matrix products where asked for, fp32 otherwise."""
         if precision == "bf16":
@@ -102,14 +108,14 @@ def choose_precision(precision: Precision, device: torch.device, dim: int) -> Pr
     """What `auto` means here: bf16 on a GPU that has it, and on a CPU with bf16 instructions for a model wide
     enough to gain.
 
-    Below a width of 192 the conversions cost a CPU more than the products save (measured; see docs/log.md).
+    Below a width of 128 the conversions cost a CPU about what the products save (measured; see docs/log.md).
     """
     if precision != "auto":
         return precision
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
     has_bf16 = "avx512_bf16" in _cpu_info() or "amx_bf16" in _cpu_info()
-    return "bf16" if has_bf16 and dim >= 192 else "fp32"
+    return "bf16" if has_bf16 and dim >= 128 else "fp32"
 
 
 def peak_memory() -> int:

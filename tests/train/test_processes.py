@@ -15,7 +15,7 @@ from tiny_run import TinyModel, lines_of, plan, train
 
 from idiolect.compute import Compute
 from idiolect.train.checkpoint import newest_checkpoint
-from idiolect.train.forecast import rehearse
+from idiolect.train.forecast import REHEARSE_SECONDS, rehearse
 from idiolect.train.optim import build_optimizers
 
 
@@ -74,7 +74,7 @@ def test_a_rehearsal_in_three_processes(tmp_path: Path) -> None:
 def test_all_processes_rehearse_equally_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """How long is long enough is agreed on; by their own clocks one would wait for an update that never comes."""
     made: list[int] = []
-    told = iter([1.0, 2.9, 3.1])  # seconds, of two processes together
+    told = iter(REHEARSE_SECONDS * share for share in (0.7, 1.9, 2.1))  # of two processes together
     monkeypatch.setattr(Compute, "total", lambda self, values: [next(told)])
     model = TinyModel()
     rehearse(

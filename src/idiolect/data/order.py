@@ -7,6 +7,8 @@ at no cost, and ranks only slice the order.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import numpy.typing as npt
 
@@ -23,6 +25,7 @@ def mix(value: U64) -> U64:
     return value ^ (value >> np.uint64(31))
 
 
+@functools.lru_cache(maxsize=256)  # an epoch's keys are asked for again at each of its steps
 def key_of(*parts: int) -> int:
     """One 64-bit key from several numbers, in order."""
     key = np.zeros(1, np.uint64)

@@ -21,7 +21,7 @@ from idiolect.train.checkpoint import KEEP
 from idiolect.train.optim import Optimizers
 from idiolect.train.plan import Plan
 
-REHEARSE_SECONDS = 1.5
+REHEARSE_SECONDS = 0.5
 """A rehearsal stops after the first timed update that ends later than this."""
 LONG_RUN = 100
 """Steps from which a run is worth a forecast."""

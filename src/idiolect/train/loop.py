@@ -193,7 +193,7 @@ class _Trainer:
     def update(self, step: int, *, stop: bool = False) -> _Update:
         """The update of step `step` (from 0). `stop`: this process was asked to stop, which all then learn."""
         plan, group = self.plan, self.group
-        torch.manual_seed(key_of(plan.seed, step, self.compute.rank))  # dropout, the same after resuming
+        self.compute.seed(key_of(plan.seed, step, self.compute.rank))  # dropout, the same after resuming
         share = self._rows.batch(step * plan.batch + group.first, group.count)
         micro_batches = [batch.to(self.compute.device) for batch in group.micro_batches(share)]
         total = self.compute.total([sum(batch.weight for batch in micro_batches)])[0]
