@@ -35,8 +35,8 @@ wheel: .venv/check
 	build/wheel/venv/bin/pip install -q build/wheel/*.whl
 	cd build/wheel && venv/bin/idiolect --version && venv/bin/python -c "import idiolect; idiolect.pretrain; idiolect.Report('t', kind='model').html()"
 
-# What each command needs; the stamps are remade when the pins change.
-.venv/demo: pyproject.toml constraints.txt
+# What each command needs; the stamps are remade when the pins or the C++ change.
+.venv/demo: pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/pip install -q -e .
 	touch $@
