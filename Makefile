@@ -11,43 +11,42 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 demo: .venv/demo
 	$(BIN)/idiolect demo --out demo
 
-test: .venv/test
+test: .venv/dev
 	$(BIN)/python -m pytest -q -n auto
 
 # Kills, long trainings, whatever takes minutes.
-test-slow: .venv/test
+test-slow: .venv/dev
 	$(BIN)/python -m pytest -q -m slow
 
 # NANOGPT=FOLDER names a checkout of the peer, to run both sides.
-bench: .venv/test
+bench: .venv/dev
 	$(BIN)/python benchmarks/shakespeare.py $(if $(NANOGPT),--nanogpt $(NANOGPT))
 
-check: .venv/check
+check: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 # The wheel, installed into a fresh environment and imported from outside the checkout.
-wheel: .venv/check
+wheel: .venv/dev
 	rm -rf build/wheel && mkdir -p build/wheel
 	$(BIN)/python -m build --wheel --outdir build/wheel .
 	$(PYTHON) -m venv build/wheel/venv
 	build/wheel/venv/bin/pip install -q build/wheel/*.whl
 	cd build/wheel && venv/bin/idiolect --version && venv/bin/python -c "import idiolect; idiolect.pretrain; idiolect.Report('t', kind='model').html()"
 
-# What each command needs; the stamps are remade when the pins or the C++ change.
-.venv/demo: pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*)
+# What each command needs; the stamps are remade when the pins or the C++ change. Each installation builds the C++ once.
+SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*)
+
+.venv/demo: $(SOURCES)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/pip install -q -e .
 	touch $@
 
-.venv/test: .venv/demo
-	$(BIN)/pip install -q -e '.[test]'
-	touch $@
-
-.venv/check: .venv/demo
-	$(BIN)/pip install -q -e '.[check]'
-	touch $@
+.venv/dev: $(SOURCES)
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install -q -e '.[test,check]'
+	touch .venv/demo $@
 
 clean:
 	rm -rf .venv build demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
