@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -173,3 +175,41 @@ def test_a_full_disk_is_told_and_nothing_is_lost(
     assert "The disk is full" in refused("tokenize text.txt --vocab-size 261 --out x", here, capsys)
     assert "The disk is full" in refused("tokenize text.txt --vocab-size 261 --out other --force", here, capsys)
     assert json.loads((here / "other" / "manifest.json").read_text(encoding="utf-8"))["kind"] == "tokenizer"
+
+
+ON_A_FULL_DISK = """
+import shutil, sys
+from pathlib import Path
+from idiolect import cli
+disk, here = map(Path, sys.argv[1:])
+room = shutil.disk_usage(disk).free
+(disk / "filler").write_bytes(bytes(room - 150_000))
+for words in (
+    f"gather {here}/text.txt --out {disk}/corpus",
+    f"encode {here}/text.txt --tokenizer {here}/tok --out {disk}/tokens",
+    f"pretrain {here}/tokens --layers 2 --heads 2 --dim 64 --context 16 --batch 2 --steps 4 --checkpoint-every 2 --out {disk}/m",
+):
+    left = sorted(disk.iterdir())
+    (disk / "rest").write_bytes(bytes(max(0, shutil.disk_usage(disk).free - 20_000)))
+    code = cli.main(words.split())
+    (disk / "rest").unlink()
+    made = [path for path in sorted(disk.iterdir()) if path not in left and path.suffix != ".partial"]
+    assert code == 2 and not made, (words, code, made)
+(disk / "filler").unlink()
+assert cli.main(words.split()) == 0, "with room again, the same command goes on"
+assert cli.main(["verify", f"{disk}/m"]) == 0
+"""
+
+
+def test_whole_commands_on_a_disk_that_is_really_full(here: Path, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = 'mount -t tmpfs -o size=4m none "$0" && exec "$@"'
+    own = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount, str(disk)]
+    if not shutil.which("unshare") or subprocess.run([*own, "true"], capture_output=True).returncode:
+        pytest.skip("this machine lets nobody mount a disk of their own")
+    script = [sys.executable, "-c", ON_A_FULL_DISK, str(disk), str(here)]
+    ran = subprocess.run([*own, *script], capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 0, ran.stderr
+    full = [line for line in ran.stderr.splitlines() if "The disk is full" in line]
+    assert len(full) == 3 and "Traceback" not in ran.stderr

@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 
 from idiolect.artifact import Artifact, Recipe, check_target, create, unchanged
-from idiolect.compute import Compute, Precision, choose_precision, peak_memory, set_up, tear_down
+from idiolect.compute import Compute, Precision, choose_precision, set_up, tear_down
 from idiolect.config import verb
 from idiolect.data.rows import EvaluationRows, TrainingRows
 from idiolect.data.tokens import Tokens
@@ -188,7 +188,7 @@ def _held(run: Run) -> str:
         return ""
     return (
         f" The forecast was {duration(run.forecast.seconds)} and {amount(run.forecast.memory_bytes)} of memory; "
-        f"it took {duration(run.seconds)} and {amount(peak_memory())}."
+        f"it took {duration(run.seconds)} and {amount(run.memory_bytes)}."
     )
 
 
@@ -258,9 +258,9 @@ def _report(
             ["", "forecast", "measured"],
             [
                 ["time", duration(run.forecast.seconds), duration(run.seconds)],
-                ["memory", amount(run.forecast.memory_bytes), amount(peak_memory())],
+                ["memory", amount(run.forecast.memory_bytes), amount(run.memory_bytes)],
                 ["disk", amount(run.forecast.disk_bytes), amount(on_disk)],
             ],
-            caption="What was said before the first step, and what the run needed.",
+            caption="What was said before the first step, and what the training needed.",
         )
     return close_page(report, recipe, out)

@@ -34,7 +34,7 @@ class Forecast:
     seconds: float
     """Of training and evaluation, from the first step to the last."""
     memory_bytes: int
-    """Most memory of this process at any moment."""
+    """Most memory of this process at any moment of the training; yardsticks and report come after it."""
     disk_bytes: int
     """Most disk space of its folder at any moment: checkpoints, the one being written, the final model."""
 
@@ -86,7 +86,7 @@ def rehearse(
             parameter.copy_(value)
     return Forecast(
         seconds=statistics.median(times) * plan.steps + evaluation * evaluations,
-        memory_bytes=peak_memory(),
+        memory_bytes=peak_memory() + model_bytes + state_bytes,  # a checkpoint is read back
         disk_bytes=(KEEP + 1) * (model_bytes + state_bytes) + model_bytes,
     )
 

@@ -19,7 +19,7 @@ from typing import Protocol
 
 import torch
 
-from idiolect.compute import Compute, Precision
+from idiolect.compute import Compute, Precision, peak_memory
 from idiolect.data.batch import Batch
 from idiolect.data.order import key_of
 from idiolect.errors import Interrupted, TrainingError
@@ -61,6 +61,8 @@ class Run:
     """Of the weights that remain, over all validation tokens; NaN without evaluation."""
     forecast: Forecast | None
     """What was expected of a long run."""
+    memory_bytes: int
+    """Most memory this process had held when the training ended."""
 
 
 def fit(
@@ -158,7 +160,7 @@ def fit(
     if plan.patience and best:
         _load_weights(model, best)
         val_loss = compute.total([float(evaluate(True)["val_loss"]) if compute.leads else 0.0])[0]
-    return Run(state.step, state.seconds, state.skipped, val_loss, forecast)
+    return Run(state.step, state.seconds, state.skipped, val_loss, forecast, peak_memory())
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,8 +255,8 @@ def _forecast(trainer: _Trainer, evaluate: Evaluate, folder: Path, state: State)
     if trainer.compute.leads:
         forecast.save(folder)
     say(
-        f"Forecast: {duration(forecast.seconds)}, {amount(forecast.memory_bytes)} of memory, "
-        f"{amount(forecast.disk_bytes)} of disk while it runs."
+        f"Forecast: {duration(forecast.seconds)}, {amount(forecast.memory_bytes)} of memory and "
+        f"{amount(forecast.disk_bytes)} of disk while it trains."
     )
     return forecast
 
