@@ -164,6 +164,71 @@ struct Cl100k {
   }
 };
 
+/// A word of letters as o200k sees it, in which capitals come first. With U = [\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}] and
+/// L = [\p{Ll}\p{Lm}\p{Lo}\p{M}], which overlap in letters without case and marks, and C the contractions in any case:
+///
+/// `[^\r\n\p{L}\p{N}]?U*L+C?|[^\r\n\p{L}\p{N}]?U+L*C?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+`
+struct O200k {
+  static constexpr Classes kBoth = kOtherLetter | kMark;
+  static constexpr Classes kUpperOrBoth = kUpper | kBoth;
+  static constexpr Classes kLowerOrBoth = kLower | kBoth;
+
+  /// Where `U*L+` ends, or `U+` where there is no L. An engine that backtracks takes all of U, and gives back what it
+  /// must: with no L after it, all that follows the last character of U that is an L too.
+  struct Capitals {
+    const char* lower;  // the end of U*L+, or nullptr
+    const char* upper;  // the end of U+L*, where lower is nullptr; `at` itself where there is no U either
+  };
+
+  static Capitals letters(const char* at, const char* end) {
+    const char* last = nullptr;  // the end of the last character that is of both
+    for (;;) {
+      const Classed next = classed(at, end);
+      if (next.kind & kLower) return {run<kLowerOrBoth>(at + next.bytes, end), nullptr};
+      if (!(next.kind & kUpperOrBoth)) return {last, at};
+      at += next.bytes;
+      if (next.kind & kBoth) last = at;
+    }
+  }
+
+  const char* operator()(const char* at, const char* end) const {
+    const Classed first = classed(at, end);
+    const char* second = at + first.bytes;
+    if (first.kind & kNumber) return run<kNumber>(at, end, 3);
+    if (!(first.kind & kNewline)) {
+      // In the order of the engine: U*L+ after one sign and without, then U+L* in the same way.
+      const Capitals after = first.kind & kLetter ? Capitals{nullptr, second} : letters(second, end);
+      if (after.lower) return contraction<Case::any>(after.lower, end);
+      const Capitals here = letters(at, end);
+      if (here.lower) return contraction<Case::any>(here.lower, end);
+      if (after.upper > second) return contraction<Case::any>(after.upper, end);
+      if (here.upper > at) return contraction<Case::any>(here.upper, end);
+    }
+    const char* start = at + (*at == ' ');
+    const char* stop = run<kSign>(start, end);
+    if (stop == start) return lines(at, end);
+    while (stop < end && (*stop == '\r' || *stop == '\n' || *stop == '/')) ++stop;
+    return stop;
+  }
+};
+
+/// `\s*\S+|\s+`
+struct Whitespace {
+  const char* operator()(const char* at, const char* end) const {
+    constexpr Classes kNotSpace = static_cast<Classes>(~kSpace);
+    return run<kNotSpace>(run<kSpace>(at, end), end);
+  }
+};
+
+/// `▁[^▁]*|[^▁]+`
+struct Metaspace {
+  const char* operator()(const char* at, const char* end) const {
+    const std::string_view rest(at, static_cast<std::size_t>(end - at));
+    const std::size_t next = rest.find(kMetaspace, 1);  // ▁ begins with a byte that continues no other character
+    return next == rest.npos ? end : at + next;
+  }
+};
+
 /// `[\s\S]+`
 struct None {
   const char* operator()(const char*, const char* end) const { return end; }
@@ -191,9 +256,9 @@ void split(Pattern pattern, std::string_view text, Emit&& emit) {
     case Pattern::cl100k:
     case Pattern::llama3: return scan::each<scan::Cl100k<3>>(text, emit);
     case Pattern::qwen2: return scan::each<scan::Cl100k<1>>(text, emit);
-    case Pattern::o200k:
-    case Pattern::whitespace:
-    case Pattern::metaspace:
+    case Pattern::o200k: return scan::each<scan::O200k>(text, emit);
+    case Pattern::whitespace: return scan::each<scan::Whitespace>(text, emit);
+    case Pattern::metaspace: return scan::each<scan::Metaspace>(text, emit);
     case Pattern::none: return scan::each<scan::None>(text, emit);
   }
 }
