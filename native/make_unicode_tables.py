@@ -40,19 +40,23 @@ def rows(values: list[int]) -> str:
     return "".join("    " + "".join(f"{value}," for value in values[n : n + 32]) + "\n" for n in range(0, len(values), 32))
 
 
-def main() -> None:
-    """Write the table beside this file."""
+def tables() -> str:
+    """The file's text."""
     table = classes()
     blocks: dict[bytes, int] = {}
     numbers = [blocks.setdefault(table[n : n + BLOCK], len(blocks)) for n in range(0, len(table), BLOCK)]
-    text = (
+    return (
         f"// Written by make_unicode_tables.py from regex {regex.__version__}: do not edit.\n"
         f"const std::uint16_t unicode_block[{len(numbers)}] = {{\n{rows(numbers)}}};\n"
         f"const std::uint8_t unicode_class[{len(blocks)}][{BLOCK}] = {{\n"
         + "".join(f"  {{\n{rows(list(block))}  }},\n" for block in blocks)
         + "};\n"
     )
-    (Path(__file__).parent / "unicode_tables.inc").write_text(text, encoding="ascii")
+
+
+def main() -> None:
+    """Write the table beside this file."""
+    (Path(__file__).parent / "unicode_tables.inc").write_text(tables(), encoding="ascii")
 
 
 if __name__ == "__main__":

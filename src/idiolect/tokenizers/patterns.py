@@ -19,9 +19,9 @@ The regular expressions below say what the patterns are, and are what `tokenizer
 core (`native/split.hpp`), whose scanners are tested to cut as these do, at a hundred times the speed.
 
 What counts as a letter or a digit follows the Unicode tables of the `regex` package. Other tools may know older tables:
-letters that Unicode added in the last few years can be cut differently there. tiktoken writes `cl100k` with `\s++$`
-in front of `\s*[\r\n]`, which keeps whitespace at the end of a text in one word; no token of its vocabulary spans
-the place where we cut there, so the ids are the same.
+letters that Unicode added in the last few years can be cut differently there. tiktoken's own way of writing `cl100k`
+keeps all whitespace at the end of a text in one word, where this one cuts after the last newline in it; no token of
+its vocabulary spans that place, so the ids are the same.
 """
 
 from __future__ import annotations
