@@ -37,7 +37,9 @@ def classes() -> bytes:
 
 def rows(values: list[int]) -> str:
     """The numbers as lines of C++."""
-    return "".join("    " + "".join(f"{value}," for value in values[n : n + 32]) + "\n" for n in range(0, len(values), 32))
+    return "".join(
+        "    " + "".join(f"{value}," for value in values[n : n + 32]) + "\n" for n in range(0, len(values), 32)
+    )
 
 
 def tables() -> str:

@@ -104,7 +104,26 @@ def test_all_real_text_is_cut_as_regex_cuts_it(data_folder: Path, pattern: str) 
 @pytest.mark.parametrize("pattern", PATTERNS)
 @pytest.mark.parametrize(
     "piece",
-    ["a", "A", " ", "\n", " \n", "1", "'", "=", "a ", "   x", "é", "\u3000", "\u0301", "\u0301A", "Aʰ", "中", "\udcff", "▁"],
+    [
+        "a",
+        "A",
+        " ",
+        "\n",
+        " \n",
+        "1",
+        "'",
+        "=",
+        "a ",
+        "   x",
+        "é",
+        "\u3000",
+        "\u0301",
+        "\u0301A",
+        "Aʰ",
+        "中",
+        "\udcff",
+        "▁",
+    ],
 )
 def test_a_mebibyte_of_the_same_is_cut_in_one_pass(pattern: str, piece: str) -> None:
     text = in_bytes(piece) * (2**20 // len(in_bytes(piece)))

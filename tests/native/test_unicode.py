@@ -51,7 +51,14 @@ def test_a_byte_that_is_no_utf8_is_one_character_of_no_class(text: bytes) -> Non
 
 
 def test_overlong_and_cut_characters_and_surrogates_are_broken_bytes() -> None:
-    for broken in (b"\xc0\x80", b"\xc1\xbf", b"\xe0\x9f\xbf", b"\xed\xa0\x80", b"\xf0\x8f\xbf\xbf", b"\xf4\x90\x80\x80"):
+    for broken in (
+        b"\xc0\x80",
+        b"\xc1\xbf",
+        b"\xe0\x9f\xbf",
+        b"\xed\xa0\x80",
+        b"\xf0\x8f\xbf\xbf",
+        b"\xf4\x90\x80\x80",
+    ):
         assert _native.character_classes(broken) == b"\x01" * len(broken)
     for cut in ("é", "你", "😀"):
         for end in range(1, len(cut.encode())):
