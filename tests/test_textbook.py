@@ -32,12 +32,13 @@ from idiolect.tokenizers.words import split_words
 
 def test_t1_splitting_by_spaces_gives_words_and_their_ids_give_the_text_back() -> None:
     text = "the mouse ate the cheese"
-    words = split_words(text)
-    assert words == ["the", "mouse", "ate", "the", "cheese"]
-    vocabulary = sorted(set(words))
-    ids = [vocabulary.index(word) for word in words]
-    assert ids == [3, 2, 0, 3, 1]
-    assert " ".join(vocabulary[i] for i in ids) == text
+    assert split_words(text) == ["the", "mouse", "ate", "the", "cheese"]
+    for kind in ("whitespace", "words"):
+        tokenizer = Tokenizer.train([text], kind=kind)
+        ids = tokenizer.encode(text)
+        assert [tokenizer.decode([token_id]) for token_id in ids] == ["the", "mouse", "ate", "the", "cheese"]
+        assert ids[0] == ids[3] and len(set(ids)) == 4
+        assert tokenizer.decode(ids) == text
 
 
 def test_t1_hyphens_and_contractions_follow_a_rule() -> None:

@@ -16,6 +16,7 @@ from idiolect.stages.page import close_page, page
 from idiolect.text.corpus import Corpus
 from idiolect.text.settings import ReadingSettings
 from idiolect.tokenizers.base import Tokenizer
+from idiolect.tokenizers.words import WordTokenizer
 
 SAMPLE_CHARACTERS = 1_000_000
 """Held-out text that the report's figures are measured on."""
@@ -25,11 +26,11 @@ SAMPLE_CHARACTERS = 1_000_000
 class TokenizeSettings(ReadingSettings):
     """Tokenizer."""
 
-    kind: Literal["bpe", "characters"] = "bpe"
-    """What it learns: merges of bytes, or the alphabet of the text."""
+    kind: Literal["bpe", "words", "whitespace", "characters", "bytes"] = "bpe"
+    """What tokens are: merges of bytes, the most frequent words (by rule, or between spaces), characters, bytes."""
     vocab_size: int = 8000
-    """Ids in all, the special token and the 256 bytes included; for characters, the most there may be."""
-    pattern: Literal["gpt2", "cl100k"] = "gpt2"
+    """Ids in all, the special token and the 256 bytes included; for words and characters, the most there may be."""
+    pattern: Literal["gpt2", "cl100k", "o200k", "llama3", "qwen2", "whitespace", "metaspace", "none"] = "gpt2"
     """How text is cut before pairs are merged."""
     ties: Literal["first", "huggingface"] = "first"
     """Which of equally frequent pairs is merged: the one met first, or the one of smallest ids."""
@@ -58,6 +59,8 @@ def tokenize(texts: Sequence[str], settings: TokenizeSettings, *, out: Path, for
         tokenizer.save(folder)
         _report(tokenizer, corpus, recipe, out).write(folder / "report.html")
     say(f"Learnt a tokenizer of {tokenizer.vocab_size:,} tokens into {out}.")
+    if isinstance(tokenizer, WordTokenizer):
+        say("Words it does not know become <|unknown|>, and decoding joins words by single spaces: it is not lossless.")
     return tokenizer
 
 
@@ -75,6 +78,12 @@ def _report(tokenizer: Tokenizer, corpus: Corpus, recipe: Recipe, out: Path) -> 
             ("tokens of the vocabulary used", f"{100 * len(set(ids)) / tokenizer.vocab_size:.0f}%"),
         ]
     )
+    if isinstance(tokenizer, WordTokenizer):
+        unknown = 100 * ids.count(tokenizer.unknown) / len(ids)
+        report.text(
+            f"{unknown:.1f}% of the words of the held-out text are unknown. This tokenizer is not lossless: an unknown "
+            "word cannot be read back, and decoding joins words by single spaces."
+        )
     report.section("A held-out text in tokens")
     report.tokens(
         [(tokenizer.token_bytes(i).decode("utf-8", errors="replace"), i) for i in ids[:300]],

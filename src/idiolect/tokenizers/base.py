@@ -1,6 +1,6 @@
 """What every tokenizer can do, whatever it learnt: text to ids, ids to bytes, bytes to text.
 
-A tokenizer converts any string into a sequence of tokens. The families (bpe, characters) differ in how they learn and
+A tokenizer converts any string into a sequence of tokens. The families differ in how they learn and
 segment; what a caller needs of them stands here. Ids are plain Python ints; special tokens are ids that text can never
 produce by accident: `encode("<|endoftext|>")` yields ordinary tokens unless the caller allows the special one.
 """
@@ -45,6 +45,9 @@ class Tokenizer(ABC):
 
     special_tokens: dict[str, int]
     """Special tokens and their ids; `END_OF_TEXT` is always among them."""
+
+    drops_first_space: bool = False
+    """Whether encoding puts a space in front of a text, so that decoding takes it away."""
 
     @property
     @abstractmethod
@@ -102,7 +105,8 @@ class Tokenizer(ABC):
     def decode_bytes(self, ids: Iterable[int]) -> bytes:
         """The bytes of `ids`, exactly; special tokens give nothing."""
         special = set(self.special_tokens.values())
-        return b"".join(self.token_bytes(i) for i in ids if i not in special)
+        text = b"".join(self.token_bytes(i) for i in ids if i not in special)
+        return text.removeprefix(b" ") if self.drops_first_space else text
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of `ids`; bytes that are not UTF-8 become U+FFFD; special tokens give nothing."""
@@ -143,9 +147,9 @@ class Tokenizer(ABC):
 
         Args:
             texts: a `Corpus`, or the texts themselves.
-            kind: "bpe" (byte-level) or "characters".
-            vocab_size: ids in all, special tokens and the 256 bytes included; characters: at most that many.
-            pattern: how text is cut before merging, for BPE: "gpt2" or "cl100k".
+            kind: "bpe" (byte-level), "words", "whitespace", "characters" or "bytes".
+            vocab_size: ids in all, special tokens and the 256 bytes included; words and characters: at most that many.
+            pattern: how text is cut before merging, for BPE: a key of `patterns.PATTERNS`.
             ties: which of the equally frequent pairs is merged: "first" (met first) or "huggingface" (smallest ids).
 
         Raises:
@@ -180,12 +184,17 @@ class StreamDecoder:
         self._tokenizer = tokenizer
         self._special = set(tokenizer.special_tokens.values())
         self._utf8 = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._drops_space = tokenizer.drops_first_space
 
     def push(self, token_id: int) -> str:
         """The text that is certain once this id has come; often empty in the middle of a character."""
         if token_id in self._special:
             return ""
-        return self._utf8.decode(self._tokenizer.token_bytes(token_id))
+        piece = self._tokenizer.token_bytes(token_id)
+        if piece and self._drops_space:
+            piece = piece.removeprefix(b" ")
+            self._drops_space = False
+        return self._utf8.decode(piece)
 
     def flush(self) -> str:
         """What remains at the end: U+FFFD for a character that never finished."""

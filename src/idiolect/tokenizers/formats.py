@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, TypeVar
 from idiolect.errors import TokenizerError
 from idiolect.tokenizers.base import END_OF_TEXT, Tokenizer
 from idiolect.tokenizers.bpe import BytePairTokenizer
-from idiolect.tokenizers.byte_level import to_bytes, to_characters, utf8
+from idiolect.tokenizers.byte_level import CHARACTER_OF_BYTE, to_bytes, to_characters, utf8
+from idiolect.tokenizers.bytes_ import ByteTokenizer
 from idiolect.tokenizers.characters import CharacterTokenizer
 from idiolect.tokenizers.patterns import PATTERNS
+from idiolect.tokenizers.words import RULES, UNKNOWN, Rule, WordTokenizer
 
 if TYPE_CHECKING:
     from idiolect.text.corpus import Corpus
@@ -33,6 +35,12 @@ _FILE = "tokenizer.json"
 _LARGEST_FILE = 256 * 2**20  # bytes; the largest vocabularies in use take some 30 MB
 _ANY_CHARACTER = r"[\s\S]"
 _UNKNOWN = "<|unknown|>"  # in no vocabulary: makes `tokenizers` refuse an unknown character, as we do
+_BYTES_UNCUT: Json = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
+_BYTE_NAMES = [CHARACTER_OF_BYTE[byte] for byte in range(256)]
+_WORD_CUTS: dict[Rule, Json] = {
+    "words": {"type": "Split", "pattern": {"Regex": RULES["words"]}, "behavior": "Removed", "invert": True},
+    "whitespace": {"type": "WhitespaceSplit"},
+}
 _NO_LIMIT = int(1e30)  # what transformers writes where the tokenizer itself sets no length
 
 
@@ -43,7 +51,15 @@ def train_tokenizer(texts: Corpus | Sequence[str], *, kind: str, vocab_size: int
             return BytePairTokenizer.learn(_strings(texts), vocab_size=vocab_size, pattern=pattern, ties=ties)
         case "characters":
             return CharacterTokenizer.learn(_strings(texts), vocab_size=vocab_size)
-    raise TokenizerError(f"There is no tokenizer of kind {kind!r}: choose bpe or characters.")
+        case "words" | "whitespace":
+            return WordTokenizer.learn(_strings(texts), vocab_size=vocab_size, rule=kind)
+        case "bytes":
+            if vocab_size < 257:
+                raise TokenizerError(
+                    f"A vocabulary of {vocab_size} is too small: the bytes and {END_OF_TEXT} take 257."
+                )
+            return ByteTokenizer()
+    raise TokenizerError(f"There is no tokenizer of kind {kind!r}: choose bpe, words, whitespace, characters or bytes.")
 
 
 def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
@@ -53,6 +69,10 @@ def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
             settings = _bpe_settings(tokenizer)
         case CharacterTokenizer():
             settings = _character_settings(tokenizer)
+        case WordTokenizer():
+            settings = _word_settings(tokenizer)
+        case ByteTokenizer():
+            settings = _byte_settings(tokenizer)
         case _:
             raise AssertionError(f"a tokenizer of kind {tokenizer.kind} has no file format")
     for_transformers = {
@@ -104,7 +124,12 @@ def _bpe_settings(tokenizer: BytePairTokenizer) -> Json:
     if tokenizer.pattern != "gpt2":
         cut = _split_settings(PATTERNS[tokenizer.pattern])
         pre_tokenizer = {"type": "Sequence", "pretokenizers": [cut, byte_level | {"use_regex": False}]}
-    model: Json = {
+    merges = [[names[left], names[right]] for left, right in tokenizer.merges]
+    return _settings(tokenizer, pre_tokenizer, byte_level, _bpe_model(names, merges))
+
+
+def _bpe_model(names: Sequence[str], merges: Sequence[Sequence[str]]) -> Json:
+    return {
         "type": "BPE",
         "dropout": None,
         "unk_token": None,
@@ -114,9 +139,8 @@ def _bpe_settings(tokenizer: BytePairTokenizer) -> Json:
         "byte_fallback": False,
         "ignore_merges": False,
         "vocab": {name: token_id for token_id, name in enumerate(names)},
-        "merges": [[names[left], names[right]] for left, right in tokenizer.merges],
+        "merges": merges,
     }
-    return _settings(tokenizer, pre_tokenizer, byte_level, model)
 
 
 def _character_settings(tokenizer: CharacterTokenizer) -> Json:
@@ -125,11 +149,23 @@ def _character_settings(tokenizer: CharacterTokenizer) -> Json:
     return _settings(tokenizer, _split_settings(_ANY_CHARACTER), {"type": "Fuse"}, model)
 
 
+def _word_settings(tokenizer: WordTokenizer) -> Json:
+    names = [END_OF_TEXT, UNKNOWN, *tokenizer.words]
+    vocab = {name: token_id for token_id, name in enumerate(names)}
+    model: Json = {"type": "WordLevel", "vocab": vocab, "unk_token": UNKNOWN}
+    return _settings(tokenizer, _WORD_CUTS[tokenizer.rule], None, model)
+
+
+def _byte_settings(tokenizer: ByteTokenizer) -> Json:
+    names = [*_BYTE_NAMES, END_OF_TEXT]
+    return _settings(tokenizer, _BYTES_UNCUT, _BYTES_UNCUT, _bpe_model(names, []))
+
+
 def _split_settings(pattern: str) -> Json:
     return {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
 
 
-def _settings(tokenizer: Tokenizer, pre_tokenizer: Json, decoder: Json, model: Json) -> Json:
+def _settings(tokenizer: Tokenizer, pre_tokenizer: Json, decoder: Json | None, model: Json) -> Json:
     plain = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
     special = sorted(tokenizer.special_tokens.items(), key=lambda item: item[1])
     return {
@@ -188,12 +224,18 @@ def _read(settings: Json) -> Tokenizer:
         case other:
             raise TokenizerError(f"its post-processor would add tokens to every text: {_short(other)}.")
     match model.get("type", "BPE"):
+        case "BPE" if model.get("merges") == [] and settings.get("pre_tokenizer") == _BYTES_UNCUT:
+            return _read_bytes(settings, model, special)
         case "BPE":
             return _read_bpe(settings, model, special)
+        case "WordLevel" if settings.get("pre_tokenizer") in _WORD_CUTS.values():
+            return _read_words(settings, model, special)
         case "WordLevel":
             return _read_characters(settings, model, special)
         case other:
-            raise TokenizerError(f"its model is of type {_short(other)}; BPE and WordLevel (characters) can be read.")
+            raise TokenizerError(
+                f"its model is of type {_short(other)}; BPE and WordLevel (characters, words) can be read."
+            )
 
 
 def _read_bpe(settings: Json, model: Json, special: dict[str, int]) -> BytePairTokenizer:
@@ -256,6 +298,24 @@ def _read_characters(settings: Json, model: Json, special: dict[str, int]) -> Ch
             raise TokenizerError(f"the token {_short(name)} is not one character.")
         utf8(name)
     return CharacterTokenizer(names[1:])
+
+
+def _read_words(settings: Json, model: Json, special: dict[str, int]) -> WordTokenizer:
+    _check(model, "the model", accepted={"unk_token": [UNKNOWN]}, read={"type", "vocab"})
+    rule = next(rule for rule, cut in _WORD_CUTS.items() if cut == settings["pre_tokenizer"])
+    if settings.get("decoder") is not None:
+        raise TokenizerError(f"its decoder does not join words by spaces: {_short(settings['decoder'])}.")
+    names = _names_by_id(model.get("vocab"), special)
+    if special != {END_OF_TEXT: 0} or names[1:2] != [UNKNOWN]:
+        raise TokenizerError(f"its first tokens are not {END_OF_TEXT}, the one special token, and {UNKNOWN}.")
+    return WordTokenizer([utf8(name).decode() for name in names[2:]], rule)
+
+
+def _read_bytes(settings: Json, model: Json, special: dict[str, int]) -> ByteTokenizer:
+    names = _names_by_id(model.get("vocab"), special)
+    if settings.get("decoder") != _BYTES_UNCUT or names != [*_BYTE_NAMES, END_OF_TEXT]:
+        raise TokenizerError(f"it has no merges, and its tokens are not the bytes in their order and {END_OF_TEXT}.")
+    return ByteTokenizer()
 
 
 def _special_tokens(added: object) -> dict[str, int]:
