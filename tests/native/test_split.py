@@ -30,6 +30,13 @@ TRICKY = [
 ]
 any_bytes = st.binary(max_size=60)
 tricky_bytes = st.lists(st.sampled_from(TRICKY), max_size=30).map(lambda parts: in_bytes("".join(parts)))
+ASCII = [part for part in TRICKY if part.isascii()]
+ASCII += ["the", " a", " and ", "word", "12345", "\n  ", ".\n\n", "x" * 70, " " * 70, "7" * 70]
+# Long enough for blocks of 64 bytes: mostly ASCII, with something else now and then.
+long_bytes = st.lists(
+    st.lists(st.sampled_from(ASCII), min_size=10, max_size=60) | st.sampled_from(TRICKY).map(lambda part: [part]),
+    max_size=8,
+).map(lambda parts: in_bytes("".join(map("".join, parts))))
 any_text = st.text(st.characters(exclude_categories=["Cs"])).map(str.encode)
 
 
@@ -44,7 +51,7 @@ def words(pattern: str, text: bytes) -> list[bytes]:
 
 @pytest.mark.parametrize("pattern", PATTERNS)
 @settings(max_examples=400)
-@given(tricky_bytes | any_text | any_bytes)
+@given(tricky_bytes | long_bytes | any_text | any_bytes)
 @example(b"")
 @example("it'ſx 'S \u0301ABc'ſ A\u0301Bc ʰAB".encode())
 def test_any_bytes_are_cut_as_regex_cuts_them(pattern: str, text: bytes) -> None:
@@ -57,6 +64,15 @@ def test_every_short_string_is_cut_as_regex_cuts_it(pattern: str) -> None:
     for parts in product(alphabet, repeat=4):
         text = in_bytes("".join(parts))
         assert _native.split_words(pattern, text) == words(pattern, text)
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_every_short_string_in_a_block_is_cut_as_regex_cuts_it(pattern: str) -> None:
+    alphabet = ["a", "1", " ", "\t", "\n", "'s", "!", "é"]
+    for parts in product(alphabet, repeat=4):
+        for place in (0, 1, 31, 58, 61, 63):  # within a block, and across its end
+            text = ("a" * place + "".join(parts) + "a" * 80).encode()
+            assert _native.split_words(pattern, text) == words(pattern, text)
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
