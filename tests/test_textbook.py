@@ -23,7 +23,7 @@ from idiolect.models.spec import DecoderSpec, Model
 from idiolect.nn.attention import Attention
 from idiolect.nn.positions import rotary_tables, rotate
 from idiolect.nn.reference import attend, multi_head
-from idiolect.tokenizers import bpe, reference
+from idiolect.tokenizers import reference, reference_bpe
 from idiolect.tokenizers.base import Tokenizer
 from idiolect.tokenizers.words import split_words
 
@@ -129,7 +129,7 @@ def test_t2_the_conditionals_are_the_models_softmax(tiny_decoder: Model) -> None
 # Byte-pair encoding
 
 
-@pytest.mark.parametrize("learn_merges", [reference.learn_merges, bpe.learn_merges], ids=["reference", "quick"])
+@pytest.mark.parametrize("learn_merges", [reference.learn_merges, reference_bpe.learn_merges], ids=["reference", "quick"])
 def test_t3_bpe_merges_the_most_frequent_pair_and_ties_go_by_a_rule(learn_merges) -> None:  # type: ignore[no-untyped-def]
     words = Counter(tuple(map(ord, word)) for word in split_words("the car the cat the rat"))
 
