@@ -4,14 +4,19 @@
 // while the core works, and hands the result back. What the core throws as std::invalid_argument is a ValueError with
 // the same sentence. The stub for type checkers is `src/idiolect/_native.pyi`.
 #include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string_view.h>
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "bpe_encode.hpp"
 #include "split.hpp"
 #include "threads.hpp"
+#include "token_bytes.hpp"
 #include "unicode.hpp"
 #include "utf8.hpp"
 
@@ -50,10 +55,171 @@ nb::list split_words(std::string_view pattern, const nb::bytes& text) {
   return list;
 }
 
+// texts and ids, for every family of tokenizers
+
+using IdArray = nb::ndarray<nb::numpy, std::uint32_t, nb::ndim<1>>;
+using PlaceArray = nb::ndarray<nb::numpy, std::int64_t, nb::ndim<1>>;
+template <class Number>
+using Given = nb::ndarray<const Number, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+/// Python's strings, bytes and buffers as UTF-8, without a copy where they lie in memory so.
+class Texts {
+ public:
+  explicit Texts(const nb::list& texts) {
+    const std::size_t count = texts.size();
+    views_.reserve(count);
+    for (std::size_t n = 0; n < count; ++n) add(PyList_GET_ITEM(texts.ptr(), n));
+  }
+  ~Texts() {
+    for (Py_buffer& buffer : buffers_) PyBuffer_Release(&buffer);
+  }
+  std::span<const std::string_view> views() const { return views_; }
+
+ private:
+  void add(PyObject* text) {
+    if (PyUnicode_Check(text) && PyUnicode_IS_COMPACT_ASCII(text)) {
+      kept_.push_back(nb::borrow(text));
+      views_.emplace_back(static_cast<const char*>(PyUnicode_DATA(text)), PyUnicode_GET_LENGTH(text));
+    } else if (PyUnicode_Check(text)) {
+      kept_.push_back(nb::steal(PyUnicode_AsUTF8String(text)));
+      if (!kept_.back().is_valid()) throw nb::python_error();  // a lone surrogate
+      views_.emplace_back(PyBytes_AS_STRING(kept_.back().ptr()), PyBytes_GET_SIZE(kept_.back().ptr()));
+    } else {
+      Py_buffer buffer;
+      if (PyObject_GetBuffer(text, &buffer, PyBUF_SIMPLE) != 0) throw nb::python_error();
+      buffers_.push_back(buffer);
+      views_.emplace_back(static_cast<const char*>(buffer.buf), buffer.len);
+    }
+  }
+
+  std::vector<std::string_view> views_;
+  std::vector<nb::object> kept_;
+  std::vector<Py_buffer> buffers_;
+};
+
+IdArray to_numpy(Ids ids) {
+  const std::size_t size = ids.size();
+  std::uint32_t* data = ids.release();
+  return IdArray(data, {size}, nb::capsule(data, [](void* memory) noexcept { std::free(memory); }));
+}
+
+template <class Number, class Array = nb::ndarray<nb::numpy, Number, nb::ndim<1>>>
+Array to_numpy(std::vector<Number> numbers) {
+  auto* kept = new std::vector<Number>(std::move(numbers));
+  nb::capsule owner(kept, [](void* memory) noexcept { delete static_cast<std::vector<Number>*>(memory); });
+  return Array(kept->data(), {kept->size()}, owner);
+}
+
+/// One list for each text. Ids are taken from `numbers`, Python's int of each, so none is made anew.
+nb::list id_lists(Given<std::uint32_t> ids, Given<std::int64_t> starts, const nb::list& numbers) {
+  const std::size_t known = numbers.size(), texts = starts.size() ? starts.size() - 1 : 0;
+  const int collects = PyGC_Disable();  // lists of numbers are no garbage, and looking for some takes longer than making them
+  nb::list lists = nb::steal<nb::list>(PyList_New(0));
+  for (std::size_t text = 0; text < texts; ++text) {
+    const std::int64_t start = starts.data()[text], end = starts.data()[text + 1];
+    if (start < 0 || end < start || static_cast<std::size_t>(end) > ids.size()) throw nb::index_error("starts");
+    nb::list list = nb::steal<nb::list>(PyList_New(end - start));
+    if (!list.is_valid()) throw nb::python_error();
+    for (std::int64_t at = start; at < end; ++at) {
+      const std::uint32_t id = ids.data()[at];
+      if (id >= known) throw nb::index_error("ids");
+      PyObject* number = PyList_GET_ITEM(numbers.ptr(), id);
+      Py_INCREF(number);
+      PyList_SET_ITEM(list.ptr(), at - start, number);
+    }
+    lists.append(std::move(list));
+  }
+  if (collects) PyGC_Enable();
+  return lists;
+}
+
+nb::bytes decode_array(const TokenBytes& tokens, std::span<const std::int64_t> ids) {
+  nb::bytes bytes = nb::steal<nb::bytes>(PyBytes_FromStringAndSize(nullptr, tokens.size(ids)));
+  if (!bytes.is_valid()) throw nb::python_error();
+  nb::gil_scoped_release released;
+  tokens.decode(ids, PyBytes_AS_STRING(bytes.ptr()));
+  return bytes;
+}
+
+nb::bytes decode_list(const TokenBytes& tokens, const nb::list& list) {
+  std::vector<std::int64_t> ids(list.size());
+  for (std::size_t n = 0; n < ids.size(); ++n) {
+    ids[n] = PyLong_AsLongLong(PyList_GET_ITEM(list.ptr(), n));
+    if (ids[n] == -1 && PyErr_Occurred()) throw nb::python_error();
+  }
+  return decode_array(tokens, ids);
+}
+
+std::vector<std::string> strings(const nb::list& list) {
+  std::vector<std::string> strings;
+  strings.reserve(list.size());
+  for (nb::handle one : list) strings.emplace_back(view(nb::cast<nb::bytes>(one)));
+  return strings;
+}
+
+// BPE
+
+void make_bpe_encoder(BpeEncoder* place, const nb::list& pieces, Given<std::uint32_t> special,
+                      nb::ndarray<const std::uint32_t, nb::shape<-1, 3>, nb::c_contig, nb::device::cpu> merges,
+                      std::string_view pattern, bool characters, Given<std::uint32_t> byte_ids, std::int64_t unknown,
+                      bool ignore_merges, bool rank_by_piece) {
+  BpeSettings settings;
+  settings.pieces = strings(pieces);
+  settings.special.resize(settings.pieces.size());
+  for (std::size_t n = 0; n < special.size(); ++n) settings.special.at(special.data()[n]) = true;
+  for (std::size_t n = 0; n < merges.shape(0); ++n) {
+    settings.merges.emplace_back(merges.data()[3 * n], merges.data()[3 * n + 1]);
+    settings.merged.push_back(merges.data()[3 * n + 2]);
+  }
+  settings.pattern = pattern_of(pattern);
+  settings.characters = characters;
+  settings.byte_ids.assign(byte_ids.data(), byte_ids.data() + byte_ids.size());
+  settings.unknown = unknown < 0 ? kNoToken : static_cast<std::uint32_t>(unknown);
+  settings.ignore_merges = ignore_merges;
+  settings.rank_by_piece = rank_by_piece;
+  new (place) BpeEncoder(std::move(settings));
+}
+
+std::pair<IdArray, PlaceArray> bpe_encode(const BpeEncoder& encoder, const nb::list& list, std::size_t threads,
+                                          bool check) {
+  const Texts texts(list);
+  Encoded encoded;
+  {
+    nb::gil_scoped_release released;
+    encoded = encoder.encode(texts.views(), threads, check);
+  }
+  return {to_numpy(std::move(encoded.ids)), to_numpy(std::move(encoded.starts))};
+}
+
+std::pair<IdArray, IdArray> bpe_encode_lengths(const BpeEncoder& encoder, const nb::object& text) {
+  nb::list list;
+  list.append(text);
+  const Texts texts(list);
+  std::pair<std::vector<std::uint32_t>, std::vector<std::uint32_t>> encoded;
+  {
+    nb::gil_scoped_release released;
+    encoded = encoder.encode_lengths(texts.views()[0]);
+  }
+  return {to_numpy(std::move(encoded.first)), to_numpy(std::move(encoded.second))};
+}
+
+IdArray bpe_sample(const BpeEncoder& encoder, const nb::object& text, double dropout, std::uint64_t seed) {
+  nb::list list;
+  list.append(text);
+  const Texts texts(list);
+  std::vector<std::uint32_t> ids;
+  {
+    nb::gil_scoped_release released;
+    ids = encoder.sample(texts.views()[0], dropout, seed);
+  }
+  return to_numpy(std::move(ids));
+}
+
 }  // namespace
 
 NB_MODULE(_native, module) {
   module.doc() = "The native core of idiolect: tokenizers.";
+  nb::set_leak_warnings(false);  // a tokenizer in a module's globals outlives the interpreter, and may
 
   // threads
   module.def("thread_count", &thread_count, "asked"_a = 0,
@@ -64,4 +230,28 @@ NB_MODULE(_native, module) {
              "The class of each character of UTF-8 text, one byte for each, as native/unicode.hpp numbers them.");
   module.def("split_words", &split_words, "pattern"_a, "text"_a,
              "The words of UTF-8 text, cut by the pattern of this name; put together they are the text.");
+
+  // texts and ids
+  nb::class_<TokenBytes>(module, "TokenBytes", "The bytes of each id, and of ids in a row.")
+      .def(
+          "__init__",
+          [](TokenBytes* place, const nb::list& pieces) { new (place) TokenBytes(strings(pieces)); }, "pieces"_a)
+      .def("decode", &decode_list, "ids"_a)
+      .def(
+          "decode",
+          [](const TokenBytes& tokens, Given<std::int64_t> ids) {
+            return decode_array(tokens, {ids.data(), ids.size()});
+          },
+          "ids"_a);
+  module.def("id_lists", &id_lists, "ids"_a, "starts"_a, "numbers"_a,
+             "A list of ids for each text; `numbers` is list(range(vocab_size)).");
+
+  // BPE
+  nb::class_<BpeEncoder>(module, "BpeEncoder", "A BPE vocabulary, ready to encode.")
+      .def("__init__", &make_bpe_encoder, "pieces"_a, "special"_a, "merges"_a, "pattern"_a, "characters"_a, "byte_ids"_a,
+           "unknown"_a, "ignore_merges"_a, "rank_by_piece"_a)
+      .def("encode", &bpe_encode, "texts"_a, "threads"_a = 0, "check"_a = false,
+           "The ids of all texts, and where each text begins in them; one more place for the end.")
+      .def("encode_lengths", &bpe_encode_lengths, "text"_a, "The ids of a text, and the bytes that each stands for.")
+      .def("sample", &bpe_sample, "text"_a, "dropout"_a, "seed"_a, "The ids of a text with BPE-dropout.");
 }

@@ -1,5 +1,8 @@
 """The native core: C++ behind a thin binding (native/bind.cpp)."""
 
+import numpy as np
+import numpy.typing as npt
+
 def thread_count(asked: int = 0) -> int:
     """How many threads the core uses when asked for `asked`; 0: as many as this process may."""
 
@@ -16,3 +19,37 @@ def split_words(pattern: str, text: bytes) -> list[bytes]:
     Raises:
         ValueError: there is no pattern of this name.
     """
+
+class TokenBytes:
+    """The bytes of each id, and of ids in a row."""
+
+    def __init__(self, pieces: list[bytes]) -> None: ...
+    def decode(self, ids: list[int] | npt.NDArray[np.int64]) -> bytes:
+        """The bytes of the ids. Raises ValueError for an id that is not there."""
+
+def id_lists(ids: npt.NDArray[np.uint32], starts: npt.NDArray[np.int64], numbers: list[int]) -> list[list[int]]:
+    """A list of ids for each text; `numbers` is list(range(vocab_size))."""
+
+class BpeEncoder:
+    """A BPE vocabulary, ready to encode. Raises ValueError where its parts do not fit together."""
+
+    def __init__(
+        self,
+        pieces: list[bytes],
+        special: npt.NDArray[np.uint32],
+        merges: npt.NDArray[np.uint32],
+        pattern: str,
+        characters: bool,
+        byte_ids: npt.NDArray[np.uint32],
+        unknown: int,
+        ignore_merges: bool,
+        rank_by_piece: bool,
+    ) -> None: ...
+    def encode(
+        self, texts: list[str | bytes | memoryview], threads: int = 0, check: bool = False
+    ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
+        """The ids of all texts, and where each text begins in them; one more place for the end."""
+    def encode_lengths(self, text: str | bytes | memoryview) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
+        """The ids of a text, and the bytes that each stands for."""
+    def sample(self, text: str | bytes | memoryview, dropout: float, seed: int) -> npt.NDArray[np.uint32]:
+        """The ids of a text with BPE-dropout."""

@@ -88,7 +88,7 @@ def test_of_overlapping_special_tokens_the_longest_wins() -> None:
     size = plain.vocab_size
     pieces = [plain.token_bytes(i) for i in range(size)] + [b"<a>", b"<a><a>", b"<a.>"]
     special = {END_OF_TEXT: 0, "<a>": size, "<a><a>": size + 1, "<a.>": size + 2}
-    tokenizer = BytePairTokenizer(pieces, plain.merges, plain.pattern, special)
+    tokenizer = BytePairTokenizer(pieces, plain.merges, pattern=plain.pattern, special_tokens=special)
     assert tokenizer.encode("<a><a><a>", allowed_special={"<a>", "<a><a>"}) == [size + 1, size]
     assert tokenizer.encode("<ab><a.>", allowed_special={"<a.>"})[-1] == size + 2
     assert tokenizer.encode("<ab>", allowed_special={"<a.>"}) == plain.encode("<ab>")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
+
 import pytest
 
 from idiolect.errors import TokenizerError
-from idiolect.tokenizers import bpe
 from idiolect.tokenizers.base import END_OF_TEXT
 from idiolect.tokenizers.bpe import TIES, BytePairTokenizer
 
@@ -72,13 +72,3 @@ def test_learning_from_a_long_word_is_not_quadratic() -> None:
     for ties in TIES:
         BytePairTokenizer.learn(["".join(letters)], vocab_size=1257, pattern="gpt2", ties=ties)
     assert time.monotonic() - start < 30
-
-
-def test_the_cache_is_bounded_and_does_not_change_ids(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bpe, "_CACHED_WORDS", 3)
-    tokenizer = BytePairTokenizer.learn(["the car the cat"], vocab_size=262, pattern="gpt2", ties="first")
-    text = "the cat and the car and the rat and " + "t" * 100
-    first = tokenizer.encode(text)
-    assert tokenizer.encode(text) == first
-    assert len(tokenizer._cache) <= 3
-    assert all(len(word) <= 64 for word in tokenizer._cache)

@@ -1,8 +1,12 @@
 """What every tokenizer can do, whatever it learnt: text to ids, ids to bytes, bytes to text.
 
 A tokenizer converts any string into a sequence of tokens. The families differ in how they learn and
-segment; what a caller needs of them stands here. Ids are plain Python ints; special tokens are ids that text can never
-produce by accident: `encode("<|endoftext|>")` yields ordinary tokens unless the caller allows the special one.
+segment; what a caller needs of them stands here. Special tokens are ids that text can never produce by accident:
+`encode("<|endoftext|>")` yields ordinary tokens unless the caller allows the special one.
+
+Ids come as plain Python ints (`encode`, `encode_batch`) or, many times quicker to make and to hold, as NumPy arrays
+(`encode_array`, `encode_many`, `encode_files`). A family writes `encode_ordinary` and has all of them; one with a
+native core overrides `encode_ordinary_many` too.
 """
 
 from __future__ import annotations
@@ -13,13 +17,23 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
+from idiolect._native import TokenBytes, id_lists
 from idiolect.errors import TokenizerError
 
 if TYPE_CHECKING:
     from idiolect.text.corpus import Corpus
+
+Ids = npt.NDArray[np.uint32]
+Text = str | bytes | memoryview
+Places = npt.NDArray[np.int64]
+"""Where each of several texts begins in their ids end to end, and at last the end: one more than there are texts."""
 
 END_OF_TEXT = "<|endoftext|>"
 """The special token between documents: it opens and closes each one (GPT-2's convention)."""
@@ -29,6 +43,16 @@ PROBE = (
     "\tdef f(x):\r\n        return x ** 2  # 100%   <|endoftext|> 😀👩‍👩‍👧 ﬁ Å e\u0301 \u00a0end "
 )
 """The fixed text whose ids identify a tokenizer (its fingerprint)."""
+
+
+class TokenPlaces(NamedTuple):
+    """A text's ids, and where each token stands in the text."""
+
+    ids: list[int]
+    characters: list[tuple[int, int]]
+    """First character and the one after the last; a token that holds part of a character has the whole of it."""
+    bytes: list[tuple[int, int]]
+    """The same in bytes of UTF-8, exactly."""
 
 
 class Tokenizer(ABC):
@@ -44,7 +68,10 @@ class Tokenizer(ABC):
     """The family's name, as `--kind` takes it."""
 
     special_tokens: dict[str, int]
-    """Special tokens and their ids; `END_OF_TEXT` is always among them."""
+    """Special tokens and their ids; `end_of_text_name` is always among them."""
+
+    end_of_text_name: str = END_OF_TEXT
+    """The special token that opens and closes documents; an imported tokenizer may call it `</s>`."""
 
     drops_first_space: bool = False
     """Whether encoding puts a space in front of a text, so that decoding takes it away."""
@@ -70,26 +97,168 @@ class Tokenizer(ABC):
     def rules(self) -> Iterator[object]:
         """What decides the ids beside the pieces, as JSON values (BPE: pattern and merges): part of the fingerprint."""
 
-    def encode(self, text: str, *, allowed_special: Collection[str] = ()) -> list[int]:
+    def encode(self, text: str | bytes, *, allowed_special: Collection[str] = ()) -> list[int]:
         """Ids of `text`. Special tokens in the text are ordinary text unless named in `allowed_special`.
+
+        Args:
+            text: a string, or its bytes in UTF-8; a byte-level tokenizer takes any bytes.
+            allowed_special: names of special tokens that become their ids where the text has them.
 
         Raises:
             TokenizerError: a character that the tokenizer cannot write, or a name that is no special token of it.
         """
-        if not allowed_special:
+        if not allowed_special and isinstance(text, str):
             return self.encode_ordinary(text)
-        for name in allowed_special:
-            if name not in self.special_tokens:
-                known = ", ".join(self.special_tokens)
-                raise TokenizerError(f"{name!r} is no special token of this tokenizer: it has {known}.")
-        longest_first = sorted(allowed_special, key=len, reverse=True)
+        return self.encode_batch([text], allowed_special=allowed_special, threads=1)[0]
+
+    def encode_batch(
+        self, texts: Sequence[str | bytes], *, allowed_special: Collection[str] = (), threads: int = 0
+    ) -> list[list[int]]:
+        """Ids of each text: what `encode` gives for it.
+
+        Args:
+            texts: strings, or bytes in UTF-8.
+            allowed_special: as in `encode`.
+            threads: how many to use; 0: as many as this process may. The ids are the same for any number.
+        """
+        ids, starts = self.encode_many(texts, allowed_special=allowed_special, threads=threads)
+        return id_lists(ids, starts, self._numbers)
+
+    def encode_array(
+        self, text: str | bytes, *, allowed_special: Collection[str] = (), threads: int = 0
+    ) -> npt.NDArray[np.uint32]:
+        """What `encode` gives, as an array of uint32; a long text is encoded in several threads."""
+        return self.encode_many([text], allowed_special=allowed_special, threads=threads)[0]
+
+    def encode_many(
+        self, texts: Sequence[str | bytes], *, allowed_special: Collection[str] = (), threads: int = 0
+    ) -> tuple[Ids, Places]:
+        """What `encode_batch` gives, as arrays: all ids end to end (uint32), and where each text begins (int64).
+
+        Example:
+            >>> ids, starts = tokenizer.encode_many(["the car", "the cat"])
+            >>> ids[starts[1] : starts[2]]     # those of "the cat"
+        """
+        if isinstance(texts, str | bytes):
+            raise TokenizerError("A batch is a list of texts: put the text into a list, or use encode_array.")
+        if not allowed_special:
+            return self.encode_ordinary_many(texts, threads=threads)
+        parts = [self._parts(text, allowed_special) for text in texts]
+        ids, starts = self.encode_ordinary_many([one for text in parts for one in text[0::2]], threads=threads)
+        ordinary = iter(np.split(ids, starts[1:-1]))
+        pieces: list[Ids] = []
+        lengths = []
+        for text in parts:
+            own = [next(ordinary)]
+            for name in text[1::2]:
+                own += [np.array([self.special_tokens[string(name)]], np.uint32), next(ordinary)]
+            pieces += own
+            lengths.append(sum(map(len, own)))
+        return np.concatenate(pieces or [ids]), np.cumsum([0, *lengths], dtype=np.int64)
+
+    def encode_ordinary_many(
+        self, texts: Sequence[Text], *, threads: int = 0, check: bool = False
+    ) -> tuple[Ids, Places]:
+        """What `encode_many` gives where nothing is special. This one is for every family, a text at a time.
+
+        With `check`, bytes that are not UTF-8 are refused by a byte-level tokenizer too.
+        """
+        ids = [np.array(self.encode_ordinary(string(text)), np.uint32) for text in texts]
+        return np.concatenate([np.zeros(0, np.uint32), *ids]), np.cumsum([0, *map(len, ids)], dtype=np.int64)
+
+    def encode_files(
+        self,
+        paths: str | Path | Sequence[str | Path],
+        *,
+        text_field: str = "text",
+        invalid: Literal["refuse", "replace"] = "refuse",
+        threads: int = 0,
+    ) -> tuple[Ids, Places]:
+        """Ids of the documents of files, as `encode_many` gives them: nothing is special, no end of text put between.
+
+        Plain text (a file is a document), jsonl and parquet (a row is a document), each also packed as .gz or .zst.
+        Plain text is read where it lies, by a tokenizer with a native core without ever becoming a string. The ids
+        are held whole, 4 bytes each: for more than memory holds there is `idiolect encode`.
+
+        Args:
+            paths: files, folders (read whole) or patterns, as `Corpus` takes them.
+            text_field: the field of a jsonl row, or the column of a parquet file, that holds the text.
+            invalid: for bytes that are not UTF-8, "refuse" (an error with file and offset) or "replace" (by U+FFFD).
+            threads: how many to use; 0: as many as this process may.
+
+        Raises:
+            CorpusError: a file does not exist, is damaged, or is not text.
+
+        Example:
+            >>> ids, starts = tokenizer.encode_files(["letters/", "diary.txt"])
+        """
+        from idiolect.tokenizers.files import encode_files  # it knows this file
+
+        return encode_files(self, paths, text_field=text_field, invalid=invalid, threads=threads)
+
+    def encode_with_offsets(self, text: str, *, allowed_special: Collection[str] = ()) -> TokenPlaces:
+        """Ids of `text`, and where each token stands in it, in characters and in bytes.
+
+        Example:
+            >>> places = tokenizer.encode_with_offsets("the café")
+            >>> [text[start:end] for start, end in places.characters]
+
+        Raises:
+            TokenizerError: as `encode`; or the places are not known, because the text is changed before it is cut.
+        """
         ids: list[int] = []
-        for part in re.split(f"({'|'.join(map(re.escape, longest_first))})", text):
-            if part in allowed_special:
-                ids.append(self.special_tokens[part])
+        lengths: list[int] = []
+        for number, part in enumerate(self._parts(text, allowed_special) if allowed_special else [text]):
+            if number % 2:
+                ids.append(self.special_tokens[string(part)])
+                lengths.append(len(string(part).encode()))
             else:
-                ids += self.encode_ordinary(part)
-        return ids
+                own, own_lengths = self.ordinary_lengths(part)
+                ids += own
+                lengths += own_lengths
+        data = np.frombuffer(text.encode(), np.uint8)
+        if sum(lengths) != len(data):
+            raise TokenizerError("The places of the tokens are not known: what they stand for is not the text itself.")
+        # The number of the character that each byte belongs to; one more at the end.
+        character = np.append(np.cumsum((data & 0xC0) != 0x80) - 1, len(text))
+        ends = np.cumsum(lengths, dtype=np.int64)
+        starts = ends - np.array(lengths, dtype=np.int64)
+        last = np.where(ends > starts, character[np.maximum(ends - 1, 0)] + 1, character[starts])
+        return TokenPlaces(
+            ids, list(zip(character[starts].tolist(), last.tolist())), list(zip(starts.tolist(), ends.tolist()))
+        )
+
+    def ordinary_lengths(self, text: str | bytes) -> tuple[list[int], list[int]]:
+        """Ids of `text`, in which nothing is special, and how many of its bytes each stands for."""
+        ids = self.encode(text)
+        return ids, [len(self.token_bytes(i)) for i in ids]
+
+    def sample(self, text: str | bytes, *, alpha: float = 0.1, seed: int = 0, nbest: int = -1) -> list[int]:
+        """Ids of one of the possible segmentations of `text`, drawn by chance: training on many makes models robust.
+
+        Args:
+            text: in which nothing is special.
+            alpha: for BPE, the probability by which each merge is left out (0: `encode`); for unigram, the power to
+                which probabilities are raised (0: all alike).
+            seed: determines the draw.
+            nbest: for unigram, of how many best segmentations one is drawn; -1: of all.
+
+        Raises:
+            TokenizerError: this family has one segmentation only, or an argument is out of range.
+        """
+        raise TokenizerError(
+            f"A tokenizer of kind {self.kind} cuts a text in one way only: to sample, learn one of kind bpe or unigram."
+        )
+
+    def nbest(self, text: str, n: int) -> list[tuple[list[int], float]]:
+        """The `n` most probable segmentations of `text`, best first, each with its log-probability.
+
+        Raises:
+            TokenizerError: this family knows no probabilities.
+        """
+        raise TokenizerError(
+            f"A tokenizer of kind {self.kind} gives segmentations no probabilities: learn one of kind unigram."
+        )
 
     def save(self, folder: Path) -> None:
         """Write `tokenizer.json` and `tokenizer_config.json`, as Hugging Face reads them, into an existing folder."""
@@ -99,18 +268,34 @@ class Tokenizer(ABC):
 
     @property
     def end_of_text(self) -> int:
-        """The id of `<|endoftext|>`, which opens and closes every document."""
-        return self.special_tokens[END_OF_TEXT]
+        """The id of the special token that opens and closes every document."""
+        return self.special_tokens[self.end_of_text_name]
 
     def decode_bytes(self, ids: Iterable[int]) -> bytes:
-        """The bytes of `ids`, exactly; special tokens give nothing."""
-        special = set(self.special_tokens.values())
-        text = b"".join(self.token_bytes(i) for i in ids if i not in special)
+        """The bytes of `ids` (a list, an array or whatever gives ints), exactly; special tokens give nothing.
+
+        Raises:
+            TokenizerError: there is no token of such an id.
+        """
+        if isinstance(ids, np.ndarray):
+            given: list[int] | npt.NDArray[np.int64] = np.ascontiguousarray(ids, np.int64)
+        else:
+            given = ids if isinstance(ids, list) else list(ids)
+        try:
+            text = self._decoder.decode(given)
+        except (ValueError, OverflowError):
+            for token_id in given:
+                self._checked(token_id)
+            raise
         return text.removeprefix(b" ") if self.drops_first_space else text
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of `ids`; bytes that are not UTF-8 become U+FFFD; special tokens give nothing."""
         return self.decode_bytes(ids).decode("utf-8", errors="replace")
+
+    def decode_batch(self, batch: Iterable[Iterable[int]]) -> list[str]:
+        """The text of each list of ids."""
+        return [self.decode(ids) for ids in batch]
 
     def stream(self) -> StreamDecoder:
         """A decoder that takes one id at a time and never emits half a character."""
@@ -126,7 +311,36 @@ class Tokenizer(ABC):
         pieces = [self.token_bytes(token_id).hex() for token_id in range(self.vocab_size)]
         special = sorted(self.special_tokens.items())
         identity = [self.kind, special, pieces, list(self.rules()), self.encode(probe)]
+        if self.end_of_text_name != END_OF_TEXT:
+            identity.append(self.end_of_text_name)
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
+
+    @cached_property
+    def _decoder(self) -> TokenBytes:
+        """What decodes natively, made when it is first needed."""
+        special = set(self.special_tokens.values())
+        return TokenBytes([b"" if i in special else self.token_bytes(i) for i in range(self.vocab_size)])
+
+    @cached_property
+    def _numbers(self) -> list[int]:
+        """Python's int of each id, so that lists of ids share them."""
+        return list(range(self.vocab_size))
+
+    def __getstate__(self) -> dict[str, object]:
+        """What is copied or sent to another process: all but what can be made again."""
+        return {name: value for name, value in vars(self).items() if name not in ("_decoder", "_numbers")}
+
+    def _parts(self, text: str | bytes, allowed_special: Collection[str]) -> list[str | bytes]:
+        """The text cut at the allowed special tokens: text, name, text, …, text. Of names that overlap, the longest."""
+        for name in allowed_special:
+            if name not in self.special_tokens:
+                known = ", ".join(self.special_tokens)
+                raise TokenizerError(f"{name!r} is no special token of this tokenizer: it has {known}.")
+        longest_first = sorted(allowed_special, key=len, reverse=True)
+        pattern = f"({'|'.join(map(re.escape, longest_first))})"
+        if isinstance(text, str):
+            return [*re.split(pattern, text)]
+        return [*re.split(pattern.encode(), text)]
 
     def _checked(self, token_id: int) -> int:
         """The id itself, where there is such an id."""
@@ -199,3 +413,15 @@ class StreamDecoder:
     def flush(self) -> str:
         """What remains at the end: U+FFFD for a character that never finished."""
         return self._utf8.decode(b"", final=True)
+
+
+def string(text: Text) -> str:
+    """The text itself, or what its bytes are in UTF-8."""
+    if isinstance(text, str):
+        return text
+    try:
+        return str(text, "utf-8")
+    except UnicodeDecodeError as error:
+        raise TokenizerError(
+            f"The text is not UTF-8 at byte {error.start}, and only a byte-level tokenizer can write that."
+        ) from None

@@ -1,40 +1,57 @@
-"""The tokenizer of byte-level BPE: its merges, and text to ids by them.
+"""The BPE tokenizer: pieces, merges, and text to ids by the native core (native/bpe_encode.hpp).
 
-Learning counts each different word once (`reference_bpe.learn_merges`): it holds the different words, not the text.
-Encoding a word of n bytes takes O(n log n) whatever the bytes, and words met before come from a bounded cache.
+Text is cut into words by a pattern; a word starts as bytes, or as characters, and its parts are merged in the order in
+which the merges were learnt (`reference.merge_word` says it in a few lines). Encoding costs some nanoseconds a byte
+where words have been met before, and O(n log n) for a word of n bytes whatever they are. Each thread keeps words it has
+met, in at most some 30 MB.
 
-Ids: 0 is `<|endoftext|>`, then come the 256 bytes in the order of `byte_level.ALPHABET`, then the merges as they were
-learnt. That is how Hugging Face's trainer numbers them, so its vocabulary and ours can be compared line by line.
+Ids of a tokenizer learnt here: 0 is `<|endoftext|>`, then come the 256 bytes in the order of `byte_level.ALPHABET`,
+then the merges as they were learnt. That is how Hugging Face's trainer numbers them, so its vocabulary and ours can be
+compared line by line.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Self
+from typing import Literal, NoReturn, Self
 
+import numpy as np
+
+from idiolect._native import BpeEncoder, id_lists
 from idiolect.errors import TokenizerError
-from idiolect.tokenizers.base import END_OF_TEXT, Tokenizer
+from idiolect.tokenizers.base import END_OF_TEXT, Ids, Places, Text, Tokenizer, string
 from idiolect.tokenizers.byte_level import ALPHABET, utf8
+from idiolect.tokenizers.normalize import MARK, Normalizer
 from idiolect.tokenizers.patterns import splitter
-from idiolect.tokenizers.reference_bpe import Pair, learn_merges, merge_word
+from idiolect.tokenizers.reference_bpe import Pair, learn_merges
 
 TIES = ("first", "huggingface")
 """The tie rules: which of equally frequent pairs is merged (`reference` defines them)."""
 
 _MOST_IDS = 0x110000  # while learning, an id is the letter chr(id)
-_CACHED_WORDS = 50_000  # the cache is emptied when it holds this many words,
-_CACHED_LENGTH = 64  # none of them longer than this many characters: some tens of MB at most
 
 
 class BytePairTokenizer(Tokenizer):
-    """Byte-level BPE: any text can be written, and comes back exactly.
+    """BPE from bytes, which writes any text and gives it back exactly, or from characters.
 
     Args:
-        pieces: the bytes of each id (a special token's: its name).
+        pieces: the bytes of each id (a special token's: its name). Of characters: the piece in UTF-8, with ▁ in it for
+            a space where the normalizer marks spaces; a byte token's is its byte.
         merges: pairs of ids in the order they were learnt; the bytes of each pair together are a piece.
         pattern: name of the pattern that cuts text into words, a key of `patterns.PATTERNS`.
-        special_tokens: names and ids of the special tokens, `<|endoftext|>` among them.
+        special_tokens: names and ids of the special tokens, `end_of_text` among them.
+        symbols: what a word starts as, "bytes" or "characters".
+        normalizer: what is done to a text before it is cut.
+        byte_ids: of characters: the 256 ids by which one that is no piece is written byte by byte; or none.
+        unknown: of characters: the id of what cannot be written otherwise; characters in a row become one such.
+        ignore_merges: whether a word that is a piece is that piece, whatever the merges give (as tiktoken has it).
+        rank_by: "pair": a merge's rank is its place in `merges` (Hugging Face). "piece": pairs that become the same
+            piece have the same rank, the first one's, and of equals the leftmost is merged (tiktoken, SentencePiece).
+        end_of_text: name of the special token that opens and closes documents.
+
+    Raises:
+        TokenizerError: these do not fit together; the message says where.
 
     Example:
         >>> tokenizer = BytePairTokenizer.learn(["the car", "the cat"], vocab_size=259, pattern="gpt2", ties="first")
@@ -48,20 +65,64 @@ class BytePairTokenizer(Tokenizer):
         self,
         pieces: Sequence[bytes],
         merges: Sequence[Pair],
+        *,
         pattern: str,
         special_tokens: Mapping[str, int],
+        symbols: Literal["bytes", "characters"] = "bytes",
+        normalizer: Normalizer = Normalizer(),  # noqa: B008  it cannot change
+        byte_ids: Sequence[int] = (),
+        unknown: int | None = None,
+        ignore_merges: bool = False,
+        rank_by: Literal["pair", "piece"] = "pair",
+        end_of_text: str = END_OF_TEXT,
     ) -> None:
         self.special_tokens = dict(special_tokens)
+        self.end_of_text_name = end_of_text
         self.pattern = pattern
         self.merges = list(merges)
-        special = set(self.special_tokens.values())
-        ids = {piece: token_id for token_id, piece in enumerate(pieces) if token_id not in special}
+        self.symbols = symbols
+        self.normalizer = normalizer
+        self.byte_ids = list(byte_ids)
+        self.unknown = unknown
+        self.ignore_merges = ignore_merges
+        self.rank_by = rank_by
+        self.drops_first_space = normalizer.prefix_space
         self._pieces = list(pieces)
-        self._id_of_byte = [ids[bytes([byte])] for byte in range(256)]
-        self._ranks = {pair: rank for rank, pair in enumerate(self.merges)}
-        self._merged = [ids[pieces[left] + pieces[right]] for left, right in self.merges]
-        self._split = splitter(pattern)
-        self._cache: dict[str, list[int]] = {}
+        self._encoder = self._native()
+
+    def _native(self) -> BpeEncoder:
+        """The native encoder of these pieces and merges, which checks that they fit together."""
+        if self.end_of_text_name not in self.special_tokens:
+            raise TokenizerError(f"There is no special token {self.end_of_text_name!r} to open and close documents.")
+        apart = {*self.special_tokens.values(), *self.byte_ids, self.unknown}
+        size = len(self._pieces)
+        for name, token_id in self.special_tokens.items():
+            if not 0 <= token_id < size:
+                raise TokenizerError(f"The special token {name!r} has id {token_id}, and there are {size} ids.")
+        ids = {piece: token_id for token_id, piece in enumerate(self._pieces) if token_id not in apart}
+        merges = np.empty((len(self.merges), 3), np.uint32)
+        for number, (left, right) in enumerate(self.merges):
+            if not (0 <= left < size and 0 <= right < size):
+                raise TokenizerError(f"Merge {number} is of {left} and {right}: ids are 0 to {size - 1}.")
+            merged = ids.get(self._pieces[left] + self._pieces[right])
+            if merged is None:
+                piece = self._pieces[left] + self._pieces[right]
+                raise TokenizerError(f"Merge {number} makes {piece!r}, which is no piece of the vocabulary.")
+            merges[number] = left, right, merged
+        try:
+            return BpeEncoder(
+                self._pieces,
+                np.array(sorted(self.special_tokens.values()), np.uint32),
+                merges,
+                pattern=self.pattern,
+                characters=self.symbols == "characters",
+                byte_ids=np.array(self.byte_ids, np.uint32),
+                unknown=-1 if self.unknown is None else self.unknown,
+                ignore_merges=self.ignore_merges,
+                rank_by_piece=self.rank_by == "piece",
+            )
+        except ValueError as error:
+            raise TokenizerError(str(error)) from None
 
     @classmethod
     def learn(cls, texts: Iterable[str], *, vocab_size: int, pattern: str, ties: str) -> Self:
@@ -97,7 +158,7 @@ class BytePairTokenizer(Tokenizer):
             )
         for left, right in merges:
             pieces.append(pieces[left] + pieces[right])
-        return cls(pieces, merges, pattern, {END_OF_TEXT: 0})
+        return cls(pieces, merges, pattern=pattern, special_tokens={END_OF_TEXT: 0})
 
     @property
     def vocab_size(self) -> int:
@@ -108,34 +169,115 @@ class BytePairTokenizer(Tokenizer):
         """Ids of `text`, in which nothing is special.
 
         Raises:
-            TokenizerError: the text has a lone surrogate, which is no character.
+            TokenizerError: the text has a lone surrogate, which is no character, or one that cannot be written.
         """
-        utf8(text)
-        ids: list[int] = []
-        for word in self._split(text):
-            ids += self._cache.get(word) or self._encode_word(word)
-        return ids
+        ids, starts = self.encode_ordinary_many([text], threads=1)
+        return id_lists(ids, starts, self._numbers)[0]
+
+    def encode_ordinary_many(
+        self, texts: Sequence[Text], *, threads: int = 0, check: bool = False
+    ) -> tuple[Ids, Places]:
+        """Ids of each text end to end, and where each begins, in which nothing is special.
+
+        With `check`, bytes that are not UTF-8 are refused: without it, any bytes are encoded.
+        """
+        try:
+            return self._encoder.encode(self._normalized(texts), threads, check)
+        except ValueError as error:
+            self._explain(texts, error)
+
+    def ordinary_lengths(self, text: str | bytes) -> tuple[list[int], list[int]]:
+        """Ids of `text`, in which nothing is special, and how many of its bytes each stands for."""
+        spaces = Normalizer(prefix_space=self.normalizer.prefix_space, mark=self.normalizer.mark)
+        if self.normalizer != spaces:
+            raise TokenizerError(
+                "The places of the tokens are not known: this tokenizer changes a text before it is cut."
+            )
+        (normalized,) = self._normalized([text])
+        try:
+            ids, lengths = self._encoder.encode_lengths(normalized)
+        except ValueError as error:
+            self._explain([text], error)
+        ends = np.cumsum(lengths, dtype=np.int64)
+        if text and spaces.prefix_space:
+            ends -= len(MARK.encode()) if spaces.mark else 1
+            np.maximum(ends, 0, out=ends)
+        if spaces.mark:  # a space takes three bytes there; the end of byte n of the text is now at `written[n]`
+            written = np.cumsum(np.where(np.frombuffer(string(text).encode(), np.uint8) == ord(" "), 3, 1))
+            ends = np.searchsorted(written, ends, side="right")
+        return ids.tolist(), np.diff(ends, prepend=0).tolist()
+
+    def sample(self, text: str | bytes, *, alpha: float = 0.1, seed: int = 0, nbest: int = -1) -> list[int]:
+        """Ids of `text` by BPE-dropout: each merge is left out with probability `alpha` whenever it could be made.
+
+        Provilkov, Emelianenko and Voita, "BPE-dropout: simple and effective subword regularization", 2020, section 3.2.
+        With `alpha` 0 these are the ids of `encode`, with 1 the bytes or characters. `ignore_merges` is not heeded.
+
+        Raises:
+            TokenizerError: `alpha` is no probability, or `nbest` is given: BPE has no list of best segmentations.
+        """
+        if not 0 <= alpha <= 1:
+            raise TokenizerError(f"alpha is {alpha}: it is a probability, from 0 to 1.")
+        if nbest != -1:
+            raise TokenizerError("BPE has no list of best segmentations to draw from: leave nbest out.")
+        try:
+            (normalized,) = self._normalized([text])
+            return list(map(int, self._encoder.sample(normalized, alpha, seed % 2**64)))
+        except ValueError as error:
+            self._explain([text], error)
 
     def token_bytes(self, token_id: int) -> bytes:
         """The bytes a token stands for (a special token's are its name's)."""
-        return self._pieces[self._checked(token_id)]
+        piece = self._pieces[self._checked(token_id)]
+        if self.normalizer.mark and token_id not in self.special_tokens.values():
+            return piece.replace(MARK.encode(), b" ")
+        return piece
 
     def can_encode(self, text: str) -> bool:
-        """Whether every character can be written: all can, but for lone surrogates, which are none."""
-        return not any("\ud800" <= character <= "\udfff" for character in text)
+        """Whether every character can be written: all bytes can, but for lone surrogates, which are no characters."""
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            return False
+        if self.symbols == "bytes" or self.byte_ids or self.unknown is not None:
+            return True
+        try:
+            self._encoder.encode(self._normalized([text]), 1)
+        except ValueError:
+            return False
+        return True
 
     def rules(self) -> Iterator[object]:
-        """The pattern and the merges."""
+        """The pattern and the merges, and whatever is not as in byte-level BPE."""
         yield self.pattern
         yield from self.merges
+        settings: dict[str, object] = {
+            "symbols": self.symbols if self.symbols != "bytes" else None,
+            "normalizer": self.normalizer.to_json() if self.normalizer != Normalizer() else None,
+            "byte_ids": self.byte_ids or None,
+            "unknown": self.unknown,
+            "ignore_merges": self.ignore_merges or None,
+            "rank_by": self.rank_by if self.rank_by != "pair" else None,
+        }
+        if changed := {name: value for name, value in settings.items() if value is not None}:
+            yield changed
 
-    def _encode_word(self, word: str) -> list[int]:
-        ids = merge_word([self._id_of_byte[byte] for byte in utf8(word)], self._ranks, self._merged)
-        if len(word) <= _CACHED_LENGTH:
-            if len(self._cache) >= _CACHED_WORDS:
-                self._cache.clear()
-            self._cache[word] = ids
-        return ids
+    def _normalized(self, texts: Sequence[Text]) -> list[Text]:
+        if self.normalizer == Normalizer():
+            return list(texts)
+        return [self.normalizer(string(text)) for text in texts]
+
+    def _explain(self, texts: Sequence[Text], error: ValueError) -> NoReturn:
+        """Raise what is wrong with one of the texts as an error of ours."""
+        for text in texts:
+            if isinstance(text, str):
+                utf8(text)
+        raise TokenizerError(str(error)) from None
+
+    def __getstate__(self) -> dict[str, object]:
+        return {name: value for name, value in super().__getstate__().items() if name != "_encoder"}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        vars(self).update(state)
+        self._encoder = self._native()
 
 
 def _count_words(texts: Iterable[str], pattern: str) -> dict[tuple[int, ...], int]:

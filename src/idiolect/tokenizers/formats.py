@@ -283,7 +283,7 @@ def _read_bpe(settings: Json, model: Json, special: dict[str, int]) -> BytePairT
                 merges[ordinary[left], ordinary[right]] = None
             case _:
                 raise TokenizerError(f"the merge {_short(merge)} is not a pair of tokens.")
-    return BytePairTokenizer(pieces, list(merges), pattern, special)
+    return BytePairTokenizer(pieces, list(merges), pattern=pattern, special_tokens=special)
 
 
 def _read_characters(settings: Json, model: Json, special: dict[str, int]) -> CharacterTokenizer:

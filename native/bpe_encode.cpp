@@ -1,0 +1,183 @@
+#include "bpe_encode.hpp"
+
+#include <stdexcept>
+#include <string>
+
+#include "text_cuts.hpp"
+#include "threads.hpp"
+
+namespace idiolect {
+
+Encoded BpeEncoder::encode(std::span<const std::string_view> texts, std::size_t threads, bool check) const {
+  std::size_t bytes = 0;
+  for (std::string_view text : texts) bytes += text.size();
+  const std::vector<Piece> pieces = cut(texts);
+  threads = std::min(thread_count(threads), std::max<std::size_t>(pieces.size(), 1));
+  std::vector<std::unique_ptr<Workspace>> work(threads);
+  Encoded encoded;
+  encoded.starts.reserve(texts.size() + 1);
+  OrderedIds ordered(bytes / 4 + 16, encoded.starts);
+  parallel_for(pieces.size(), threads, [&](std::size_t number, std::size_t thread) {
+    if (!work[thread]) work[thread] = borrow();
+    Workspace& mine = *work[thread];
+    const Piece& piece = pieces[number];
+    std::vector<std::uint32_t> starts;
+    mine.ids.clear();
+    for (std::size_t n = piece.text; n < piece.text + piece.texts; ++n) {
+      const std::size_t begin = n == piece.text ? piece.begin : 0;
+      const std::string_view text = texts[n].substr(begin, piece.texts == 1 ? piece.end - begin : texts[n].npos);
+      if (const std::size_t fault = check ? first_fault(text) : text.npos; fault != text.npos)
+        throw std::invalid_argument("Text " + std::to_string(n) + " is not UTF-8 at byte " +
+                                    std::to_string(begin + fault) + ".");
+      if (begin == 0) starts.push_back(static_cast<std::uint32_t>(mine.ids.size()));
+      encode_piece(text, mine);
+    }
+    mine.ids = ordered.add(number, std::move(mine.ids), std::move(starts));
+  });
+  for (auto& one : work)
+    if (one) give_back(std::move(one));
+  encoded.ids = ordered.take();
+  encoded.starts.push_back(static_cast<std::int64_t>(encoded.ids.size()));
+  return encoded;
+}
+
+/// The work in pieces, in the order of the texts: each text in one piece or in several that follow each other.
+std::vector<BpeEncoder::Piece> BpeEncoder::cut(std::span<const std::string_view> texts) const {
+  std::vector<Piece> pieces;
+  constexpr std::size_t full = kPiece + 1;
+  std::size_t gathered = full;  // bytes in the last piece, to which short texts may be added
+  for (std::size_t n = 0; n < texts.size(); ++n) {
+    const std::string_view text = texts[n];
+    if (text.size() <= kPiece) {
+      if (gathered + text.size() > kPiece) {
+        pieces.push_back({n, 0, 0, 0});
+        gathered = 0;
+      }
+      Piece& last = pieces.back();
+      ++last.texts;
+      last.end = text.size();
+      gathered += text.size() + 1;
+      continue;
+    }
+    for (std::size_t begin = 0; begin < text.size();) {
+      std::size_t end = text.size();
+      if (end - begin > kPiece)
+        end = next_cut(model_.settings().pattern, model_.cuts_before_marks(), text, begin + kPiece);
+      pieces.push_back({n, 1, begin, end});
+      begin = end;
+    }
+    gathered = full;
+  }
+  return pieces;
+}
+
+template <class Emit>
+void BpeEncoder::each_word(std::string_view text, Emit&& emit) const {
+  if (model_.settings().pattern != Pattern::none || !model_.cuts_before_marks())
+    return split(model_.settings().pattern, text, emit);
+  while (!text.empty()) {  // no piece crosses a space mark, so the text is as good as cut there
+    const std::size_t end = next_mark(text, 1);
+    emit(text.substr(0, end));
+    text.remove_prefix(end);
+  }
+}
+
+/// Appends the ids of a text. Words are gathered by the dozen, so that the lines of the cache they need are on their way
+/// before the first is looked up.
+void BpeEncoder::encode_piece(std::string_view text, Workspace& work) const {
+  struct Pending {
+    std::string_view word;
+    WordKey key;
+    std::uint64_t hash;
+  };
+  constexpr std::size_t kBatch = 16;
+  Pending batch[kBatch];
+  std::size_t pending = 0, pending_bytes = 0;
+
+  auto merge = [&](std::string_view word) -> std::span<const std::uint32_t> {
+    work.merged.clear();
+    model_.encode(word, work.space, work.merged);
+    return work.merged;
+  };
+  auto flush = [&] {
+    work.ids.reserve(work.ids.size() + pending_bytes + WordCache::kInline);
+    std::uint32_t* out = work.ids.end();
+    for (std::size_t n = 0; n < pending; ++n) {
+      const auto& [word, key, hash] = batch[n];
+      std::span<const std::uint32_t> ids;
+      if (word.size() <= WordKey::kLongest) {
+        if (const std::size_t count = work.cache.find(key, hash, out)) {
+          out += count;
+          continue;
+        }
+        ids = merge(word);
+        work.cache.keep(key, hash, ids);
+      } else if (word.size() <= WordCache::kLongest) {
+        ids = work.cache.find_long(word);
+        if (ids.empty()) {
+          ids = merge(word);
+          work.cache.keep_long(word, ids);
+        }
+      } else {
+        ids = merge(word);
+        work.space.shrink();
+      }
+      out = std::copy(ids.begin(), ids.end(), out);
+    }
+    work.ids.resize(static_cast<std::size_t>(out - work.ids.data()));
+    pending = pending_bytes = 0;
+  };
+
+  const char* const end = text.data() + text.size();
+  each_word(text, [&](std::string_view word) {
+    Pending& next = batch[pending++];
+    next.word = word;
+    if (word.size() <= WordKey::kLongest) {
+      next.key = WordKey::of(word, end - word.data() >= 16);
+      next.hash = next.key.hash();
+      work.cache.prefetch(next.hash);
+    }
+    pending_bytes += word.size();
+    if (pending == kBatch) flush();
+  });
+  flush();
+}
+
+std::vector<std::uint32_t> BpeEncoder::sample(std::string_view text, double dropout, std::uint64_t seed) const {
+  std::vector<std::uint32_t> ids;
+  MergeSpace space;
+  Chance chance(seed);
+  each_word(text, [&](std::string_view word) { model_.sample(word, dropout, chance, space, ids); });
+  return ids;
+}
+
+std::pair<std::vector<std::uint32_t>, std::vector<std::uint32_t>> BpeEncoder::encode_lengths(
+    std::string_view text) const {
+  std::vector<std::uint32_t> ids, lengths;
+  MergeSpace space;
+  each_word(text, [&](std::string_view word) {
+    const std::size_t first = ids.size();
+    model_.encode(word, space, ids);
+    model_.lengths(word, ids.data() + first, ids.size() - first, lengths);
+  });
+  return {std::move(ids), std::move(lengths)};
+}
+
+std::unique_ptr<BpeEncoder::Workspace> BpeEncoder::borrow() const {
+  {
+    std::lock_guard lock(guard_);
+    if (!idle_.empty()) {
+      auto work = std::move(idle_.back());
+      idle_.pop_back();
+      return work;
+    }
+  }
+  return std::make_unique<Workspace>();
+}
+
+void BpeEncoder::give_back(std::unique_ptr<Workspace> work) const {
+  std::lock_guard lock(guard_);
+  idle_.push_back(std::move(work));
+}
+
+}  // namespace idiolect
