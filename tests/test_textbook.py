@@ -129,7 +129,9 @@ def test_t2_the_conditionals_are_the_models_softmax(tiny_decoder: Model) -> None
 # Byte-pair encoding
 
 
-@pytest.mark.parametrize("learn_merges", [reference.learn_merges, reference_bpe.learn_merges], ids=["reference", "quick"])
+@pytest.mark.parametrize(
+    "learn_merges", [reference.learn_merges, reference_bpe.learn_merges], ids=["reference", "quick"]
+)
 def test_t3_bpe_merges_the_most_frequent_pair_and_ties_go_by_a_rule(learn_merges) -> None:  # type: ignore[no-untyped-def]
     words = Counter(tuple(map(ord, word)) for word in split_words("the car the cat the rat"))
 

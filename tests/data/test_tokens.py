@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from idiolect.data import tokens
-from idiolect.data.tokens import HEADER_BYTES, MAGIC, Tokens, TokenStream, write_split
+from idiolect.data.tokens import HEADER_BYTES, MAGIC, Tokens, TokenStream, write_splits
 from idiolect.errors import ArtifactError, CorpusError, TokenizerError
 from idiolect.text.document import Document
 from idiolect.tokenizers.base import Tokenizer
@@ -30,6 +30,12 @@ def shown(ids: Sequence[int]) -> str:
 
 def stream_of(folder: Path, split: str = "train") -> TokenStream:
     return TokenStream(sorted(folder.glob(f"{split}-*.tokens")))
+
+
+def write_split(documents: Iterable[Document], tokenizer: Tokenizer, folder: Path, split: str) -> int:
+    """Write one split and count its ids."""
+    write_splits(((split, document) for document in documents), tokenizer, folder, [split])
+    return len(stream_of(folder, split))
 
 
 def part(text: str, first: bool = True, last: bool = True) -> Document:
@@ -211,3 +217,18 @@ def test_a_folder_of_tokens(tmp_path: Path, make_tokenizer: MakeTokenizer) -> No
     write_split([part("e")], make_tokenizer(300), tmp_path, "test")
     with pytest.raises(ArtifactError, match="were made with different tokenizers"):
         Tokens.load(tmp_path)
+
+
+@pytest.mark.parametrize("batch", [1, 7, 1 << 20])
+def test_splits_are_written_in_one_pass_whatever_the_batch(
+    tmp_path: Path, make_tokenizer: MakeTokenizer, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    monkeypatch.setattr(tokens, "BATCH", batch)
+    monkeypatch.setattr(tokens, "PIECE", 4)
+    given = [("train", part("ab")), ("test", part("cd", last=False)), ("train", part("éf")), ("test", part("g", False))]
+    write_splits(given, make_tokenizer(), tmp_path, ["train", "validation", "test"])
+    written = {split: stream_of(tmp_path, split) for split in ("train", "validation", "test")}
+    assert bytes(written["train"].read(0, 99).clip(0, 255).tolist()) == b"\xffab\xff\xc3\xa9f\xff"
+    assert shown(written["test"].read(0, 99).tolist()) == "|cdg|"
+    assert len(written["validation"]) == 0
+    assert written["train"].text_bytes == 5 and written["train"].starts.tolist() == [0, 3]

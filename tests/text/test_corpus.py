@@ -15,11 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from idiolect.errors import CorpusError, UsageError
-from idiolect.text.corpus import Corpus, Document, Split
-from idiolect.text.splitting import split_of
+from idiolect.text.corpus import Corpus, Document
+from idiolect.text.splitting import SPLITS, split_of
 
 Join = Callable[[Iterable[Document]], list[str]]
-SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 with_small_parts = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
 lines = st.text(st.sampled_from("ab é😀\n"), min_size=1, max_size=300)
 
@@ -69,6 +68,16 @@ def test_few_documents_are_split_by_position(texts: list[str]) -> None:
     assert train == "".join(text[: int(0.9 * len(text))] for text in texts)
     assert validation == "".join(text[int(0.9 * len(text)) :] for text in texts)
     assert list(corpus.documents("test")) == []
+
+
+@pytest.mark.parametrize("count", [1, 3, 19, 20, 300])
+@pytest.mark.usefixtures("small_parts")
+def test_one_pass_gives_each_split_what_its_own_pass_gives(count: int) -> None:
+    texts = [f"{i} a line\n" * (1 + i % 7) for i in range(count)]
+    corpus = Corpus.from_texts(texts)
+    assigned = list(corpus.assigned())
+    for split in SPLITS:
+        assert [document for name, document in assigned if name == split] == list(corpus.documents(split))
 
 
 @pytest.mark.parametrize("length", [1, 2, 9, 10, 30, 50, 90, 99, 100, 1_000_000])

@@ -53,7 +53,9 @@ def test_encoding_equals_the_reference_for_merges_in_any_order(data: st.DataObje
 def test_a_token_is_made_in_one_way_only(words: dict[tuple[int, ...], int]) -> None:
     """So a new merge always is a new token: no id needs to be used twice."""
     symbols: dict[int, tuple[int, ...]] = {1: (1,), 2: (2,), 3: (3,)}
-    for token, (left, right) in enumerate(reference_bpe.learn_merges(words, first_id=4, most=60, ties="first"), start=4):
+    for token, (left, right) in enumerate(
+        reference_bpe.learn_merges(words, first_id=4, most=60, ties="first"), start=4
+    ):
         symbols[token] = symbols[left] + symbols[right]
     assert len(set(symbols.values())) == len(symbols)
 

@@ -31,7 +31,10 @@ SHARD_TOKENS = 100_000_000
 """Ids in a shard before the next one is begun."""
 
 PIECE = 1_000_000
-"""Ids that are handed out at once."""
+"""Ids that are handed out, or written, at once."""
+
+BATCH = 8 << 20
+"""Characters of text that are encoded at once, in threads."""
 
 Ids = npt.NDArray[np.unsignedinteger]
 
@@ -71,6 +74,8 @@ class ShardWriter:
         self._dtype = np.dtype("<u2" if tokenizer.vocab_size <= 65536 else "<u4")
         self._hash = hashlib.sha256()
         self._starts: list[int] = []
+        self._waiting: list[Ids] = []
+        self._waiting_ids = 0
         self.tokens = 0
         self.text_bytes = 0
 
@@ -78,14 +83,18 @@ class ShardWriter:
         """Mark that a document starts at the next id."""
         self._starts.append(self.tokens)
 
-    def write(self, ids: Sequence[int], text_bytes: int = 0) -> None:
+    def write(self, ids: Sequence[int] | Ids, text_bytes: int = 0) -> None:
         """Append ids and count the bytes of text they stand for."""
-        self._append(np.asarray(ids, dtype=self._dtype).tobytes())
+        self._waiting.append(np.asarray(ids, dtype=self._dtype))
+        self._waiting_ids += len(ids)
+        if self._waiting_ids >= PIECE:
+            self._flush()
         self.tokens += len(ids)
         self.text_bytes += text_bytes
 
     def close(self) -> None:
         """Write the document starts and the header."""
+        self._flush()
         self._append(np.asarray(self._starts, dtype="<u8").tobytes())
         header = ShardHeader(
             dtype=self._dtype.name,
@@ -105,41 +114,101 @@ class ShardWriter:
         """Let go of the file as it is; nothing after `close`."""
         self._file.close()
 
+    def _flush(self) -> None:
+        if self._waiting:
+            self._append(np.concatenate(self._waiting).tobytes())
+        self._waiting, self._waiting_ids = [], 0
+
     def _append(self, data: bytes) -> None:
         self._file.write(data)
         self._hash.update(data)
 
 
-def write_split(documents: Iterable[Document], tokenizer: Tokenizer, folder: Path, split: str) -> int:
-    """Encode documents into the shards of one split; returns the number of ids written.
+def write_splits(
+    documents: Iterable[tuple[str, Document]], tokenizer: Tokenizer, folder: Path, splits: Sequence[str]
+) -> None:
+    """Encode documents into the shards of their splits, in one pass.
+
+    Args:
+        documents: each with the name of its split; those of one split follow each other as they are to be written.
+        tokenizer: encodes them, a batch at a time, in threads.
+        folder: where the shards go.
+        splits: the names of the splits, each of which gets a shard even where it has no documents.
+    """
+    writers: dict[str, _SplitWriter] = {}
+    try:
+        for split in splits:
+            writers[split] = _SplitWriter(folder, split, tokenizer)
+        for split, document, ids in _encoded(documents, tokenizer):
+            writers[split].add(document, ids)
+        for writer in writers.values():
+            writer.close()
+    finally:
+        for writer in writers.values():
+            writer.abandon()
+
+
+def _encoded(
+    documents: Iterable[tuple[str, Document]], tokenizer: Tokenizer
+) -> Iterator[tuple[str, Document, npt.NDArray[np.uint32]]]:
+    """Each document with its split and its ids, encoded a batch at a time."""
+    batch: list[tuple[str, Document]] = []
+    characters = 0
+    for next_one in itertools.chain(documents, (None,)):
+        if next_one is not None:
+            batch.append(next_one)
+            characters += len(next_one[1].text)
+        if batch and (next_one is None or characters >= BATCH):
+            ids, starts = tokenizer.encode_many([document.text for _, document in batch])
+            for (split, document), start, stop in zip(batch, starts.tolist(), starts[1:].tolist()):
+                yield split, document, ids[start:stop]
+            batch, characters = [], 0
+
+
+class _SplitWriter:
+    """Writes the shards of one split.
 
     A document's opening id is its predecessor's closing one. A text cut by position (`last` or `first` false) has
     no closing or opening id where it was cut.
     """
-    end = [tokenizer.end_of_text]
-    number, writer, closes, total = 0, ShardWriter(_shard(folder, split, 0), tokenizer), False, 0
-    opening = True
-    try:
-        for document in documents:
-            opening = opening or document.first  # the one before was cut at its end
-            if opening and writer.tokens >= SHARD_TOKENS:
-                writer.close()
-                total, number = total + writer.tokens, number + 1
-                writer = ShardWriter(_shard(folder, split, number), tokenizer)
-            if opening:
-                if closes and not document.first:
-                    writer.write(end)
-                writer.start_document()
-                if document.first:
-                    writer.write(end)
-            writer.write(tokenizer.encode(document.text), len(document.text.encode()))
-            opening = closes = document.last
-        if closes:
-            writer.write(end)
-        writer.close()
-    finally:
-        writer.abandon()
-    return total + writer.tokens
+
+    def __init__(self, folder: Path, split: str, tokenizer: Tokenizer) -> None:
+        self._folder, self._split, self._tokenizer = folder, split, tokenizer
+        self._end = np.array([tokenizer.end_of_text], np.uint32)
+        self._shards = 0
+        self._writer = self._next_shard()
+        self._opens = True  # whether what comes next opens a document
+        self._closes = False  # whether what came last closed one
+
+    def add(self, document: Document, ids: npt.NDArray[np.uint32]) -> None:
+        """Write a document, or a part of one, with the ids of its text."""
+        opens = self._opens or document.first  # the one before was cut at its end
+        if opens and self._writer.tokens >= SHARD_TOKENS:
+            self._writer.close()
+            self._writer = self._next_shard()
+        if opens:
+            if self._closes and not document.first:
+                self._writer.write(self._end)
+            self._writer.start_document()
+            if document.first:
+                self._writer.write(self._end)
+        text = document.text
+        self._writer.write(ids, len(text) if text.isascii() else len(text.encode()))
+        self._opens = self._closes = document.last
+
+    def close(self) -> None:
+        """Write what closes the last document, and the header."""
+        if self._closes:
+            self._writer.write(self._end)
+        self._writer.close()
+
+    def abandon(self) -> None:
+        """Let go of the file as it is; nothing after `close`."""
+        self._writer.abandon()
+
+    def _next_shard(self) -> ShardWriter:
+        self._shards += 1
+        return ShardWriter(self._folder / f"{self._split}-{self._shards - 1:05d}.tokens", self._tokenizer)
 
 
 class TokenStream:
@@ -232,10 +301,6 @@ class Tokens:
         if name not in self.splits or not len(self.splits[name]):
             raise CorpusError(f"{self.path} has no {name} tokens: encode more text.")
         return self.splits[name]
-
-
-def _shard(folder: Path, split: str, number: int) -> Path:
-    return folder / f"{split}-{number:05d}.tokens"
 
 
 def _open_shard(path: Path) -> tuple[ShardHeader, Ids, npt.NDArray[np.int64]]:

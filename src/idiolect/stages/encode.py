@@ -8,10 +8,11 @@ from pathlib import Path
 
 from idiolect.artifact import Artifact, Recipe, create, unchanged
 from idiolect.config import verb
-from idiolect.data.tokens import Tokens, write_split
+from idiolect.data.tokens import Tokens, write_splits
 from idiolect.journal import say
 from idiolect.stages.page import close_page, page
 from idiolect.text.settings import ReadingSettings
+from idiolect.text.splitting import SPLITS
 from idiolect.tokenizers.base import Tokenizer
 
 
@@ -40,8 +41,7 @@ def encode(texts: Sequence[str], settings: EncodeSettings, *, out: Path, force: 
         return Tokens.load(out)
     with create(out, recipe, force=force) as folder:
         tokenizer.save(folder)
-        for split in ("train", "validation", "test"):
-            write_split(corpus.documents(split), tokenizer, folder, split)
+        write_splits(corpus.assigned(), tokenizer, folder, SPLITS)
         tokens = Tokens.load(folder)
         total = sum(len(stream) for stream in tokens.splits.values())
         report = page(recipe, out, f"{total:,} tokens of {tokenizer.vocab_size:,} kinds")

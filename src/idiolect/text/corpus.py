@@ -29,7 +29,7 @@ from idiolect.text.document import Document, StoredDocument
 from idiolect.text.mixture import interleave
 from idiolect.text.readers import SURROGATE, read_file
 from idiolect.text.sources import PYDOCS, Source, resolve
-from idiolect.text.splitting import FEW, Split, span_of, split_of
+from idiolect.text.splitting import FEW, SPLITS, Split, span_of, split_of
 
 __all__ = ["Corpus", "Document", "Split"]
 
@@ -127,6 +127,25 @@ class Corpus:
             raise UsageError(f"There is no shard {index} of {count}: it must be one of 0 to the number less one.")
         documents = itertools.islice(self._split(split), index, None, count)
         return itertools.chain.from_iterable(documents)
+
+    def assigned(self) -> Iterator[tuple[Split, Document]]:
+        """Every document with its split, in one pass: for each split what `documents` gives, in the same order.
+
+        Raises:
+            CorpusError: there is no text at all, or a file cannot be read (while iterating).
+        """
+        lengths = self._few_lengths()
+        for number, document in enumerate(self._all()):
+            if lengths is None:
+                split = split_of(next(document.parts()), validation=self._validation, test=self._test)
+                for part in document.documents():
+                    yield split, part
+            else:
+                for split in SPLITS:
+                    span = span_of(split, lengths[number], validation=self._validation, test=self._test)
+                    if span is not None:
+                        for part in document.documents(*span):
+                            yield split, part
 
     def provenance(self) -> dict[str, object]:
         """Where the text comes from, for a manifest: digests of all files and of the options. Reads every file once.

@@ -7,9 +7,11 @@ whatever stands beside it. A corpus of a few texts has too few documents for tha
 from __future__ import annotations
 
 import hashlib
-from typing import Literal
+from typing import Literal, get_args
 
 Split = Literal["train", "validation", "test"]
+
+SPLITS: tuple[Split, ...] = get_args(Split)
 
 FEW = 20
 """A corpus of fewer documents is split by position within each."""
