@@ -82,65 +82,65 @@ void BpeEncoder::each_word(std::string_view text, Emit&& emit) const {
   }
 }
 
-/// Appends the ids of a text. Words are gathered by the dozen, so that the lines of the cache they need are on their way
-/// before the first is looked up.
+/// Appends the ids of a text. Words are gathered by the dozen and then looked up together, so that the lines of the cache
+/// they need are on their way before the first is compared.
 void BpeEncoder::encode_piece(std::string_view text, Workspace& work) const {
-  struct Pending {
-    std::string_view word;
-    WordKey key;
-    std::uint64_t hash;
-  };
-  constexpr std::size_t kBatch = 16;
-  Pending batch[kBatch];
-  std::size_t pending = 0, pending_bytes = 0;
+  std::string_view words[kBatch];
+  std::size_t count = 0;
+  const char* const end = text.data() + text.size();
+  each_word(text, [&](std::string_view word) {
+    words[count++] = word;
+    if (count == kBatch) {
+      encode_words(words, count, end, work);
+      count = 0;
+    }
+  });
+  encode_words(words, count, end, work);
+}
 
-  auto merge = [&](std::string_view word) -> std::span<const std::uint32_t> {
-    work.merged.clear();
-    model_.encode(word, work.space, work.merged);
-    return work.merged;
-  };
-  auto flush = [&] {
-    work.ids.reserve(work.ids.size() + pending_bytes + WordCache::kInline);
-    std::uint32_t* out = work.ids.end();
-    for (std::size_t n = 0; n < pending; ++n) {
-      const auto& [word, key, hash] = batch[n];
-      std::span<const std::uint32_t> ids;
-      if (word.size() <= WordKey::kLongest) {
-        if (const std::size_t count = work.cache.find(key, hash, out)) {
-          out += count;
-          continue;
-        }
-        ids = merge(word);
-        work.cache.keep(key, hash, ids);
-      } else if (word.size() <= WordCache::kLongest) {
-        ids = work.cache.find_long(word);
-        if (ids.empty()) {
-          ids = merge(word);
-          work.cache.keep_long(word, ids);
-        }
+/// Appends the ids of words of a text, which may be read up to `end`.
+void BpeEncoder::encode_words(const std::string_view* words, std::size_t count, const char* end, Workspace& work) const {
+  WordKey keys[kBatch];
+  std::uint64_t hashes[kBatch];
+  std::size_t bytes = 0;
+  for (std::size_t n = 0; n < count; ++n) {
+    const std::string_view word = words[n];
+    bytes += word.size();
+    if (word.size() > WordKey::kLongest) continue;
+    keys[n] = WordKey::of(word, end - word.data() >= 16);
+    hashes[n] = keys[n].hash();
+    work.cache.prefetch(hashes[n]);
+  }
+  work.ids.reserve(work.ids.size() + bytes + WordCache::kInline);
+  std::uint32_t* out = work.ids.end();
+  for (std::size_t n = 0; n < count; ++n) {
+    const std::string_view word = words[n];
+    if (word.size() <= WordKey::kLongest) {
+      if (const std::size_t found = work.cache.find(keys[n], hashes[n], out)) {
+        out += found;
       } else {
-        ids = merge(word);
-        work.space.shrink();
+        const auto ids = merge(word, work);
+        work.cache.keep(keys[n], hashes[n], ids);
+        out = std::copy(ids.begin(), ids.end(), out);
+      }
+    } else {
+      auto ids = word.size() <= WordCache::kLongest ? work.cache.find_long(word) : std::span<const std::uint32_t>();
+      if (ids.empty()) {
+        ids = merge(word, work);
+        if (word.size() <= WordCache::kLongest) work.cache.keep_long(word, ids);
       }
       out = std::copy(ids.begin(), ids.end(), out);
     }
-    work.ids.resize(static_cast<std::size_t>(out - work.ids.data()));
-    pending = pending_bytes = 0;
-  };
+  }
+  work.ids.resize(static_cast<std::size_t>(out - work.ids.data()));
+}
 
-  const char* const end = text.data() + text.size();
-  each_word(text, [&](std::string_view word) {
-    Pending& next = batch[pending++];
-    next.word = word;
-    if (word.size() <= WordKey::kLongest) {
-      next.key = WordKey::of(word, end - word.data() >= 16);
-      next.hash = next.key.hash();
-      work.cache.prefetch(next.hash);
-    }
-    pending_bytes += word.size();
-    if (pending == kBatch) flush();
-  });
-  flush();
+/// The ids of a word that is not in the cache, until the next call.
+std::span<const std::uint32_t> BpeEncoder::merge(std::string_view word, Workspace& work) const {
+  work.space.shrink();
+  work.merged.clear();
+  model_.encode(word, work.space, work.merged);
+  return work.merged;
 }
 
 std::vector<std::uint32_t> BpeEncoder::sample(std::string_view text, double dropout, std::uint64_t seed) const {

@@ -44,7 +44,8 @@ class BpeEncoder {
   std::pair<std::vector<std::uint32_t>, std::vector<std::uint32_t>> encode_lengths(std::string_view text) const;
 
  private:
-  static constexpr std::size_t kPiece = 1 << 17;
+  static constexpr std::size_t kPiece = 1 << 17;  // bytes of text that are one piece of work
+  static constexpr std::size_t kBatch = 32;       // words that are looked up together
 
   /// What one thread works with.
   struct Workspace {
@@ -59,6 +60,8 @@ class BpeEncoder {
   };
   std::vector<Piece> cut(std::span<const std::string_view> texts) const;
   void encode_piece(std::string_view text, Workspace& work) const;
+  void encode_words(const std::string_view* words, std::size_t count, const char* end, Workspace& work) const;
+  std::span<const std::uint32_t> merge(std::string_view word, Workspace& work) const;
   template <class Emit>
   void each_word(std::string_view text, Emit&& emit) const;
   std::unique_ptr<Workspace> borrow() const;

@@ -75,6 +75,29 @@ PairRanks::PairRanks(const BpeSettings& settings) : grid_(kGrid * kGrid) {
   }
 }
 
+PieceIds::PieceIds(std::size_t pieces) : entries_(std::bit_ceil(2 * pieces + 2)) {}
+
+/// Where the piece stands, or the free place where it would.
+std::size_t PieceIds::place(std::string_view piece, std::uint32_t tag, std::size_t at,
+                            const std::vector<std::string>& pieces) const {
+  const std::size_t mask = entries_.size() - 1;
+  for (at &= mask; entries_[at].id != kNoToken; at = (at + 1) & mask)
+    if (entries_[at].tag == tag && pieces[entries_[at].id] == piece) break;
+  return at;
+}
+
+void PieceIds::add(std::uint32_t id, const std::vector<std::string>& pieces) {
+  const std::size_t hash = std::hash<std::string_view>()(pieces[id]);
+  const auto tag = static_cast<std::uint32_t>(hash >> 32);
+  Entry& entry = entries_[place(pieces[id], tag, hash, pieces)];
+  if (entry.id == kNoToken) entry = {tag, id};
+}
+
+std::uint32_t PieceIds::find(std::string_view piece, const std::vector<std::string>& pieces) const {
+  const std::size_t hash = std::hash<std::string_view>()(piece);
+  return entries_[place(piece, static_cast<std::uint32_t>(hash >> 32), hash, pieces)].id;
+}
+
 void MergeSpace::shrink() {
   if (symbols.capacity() > kKept || heap.capacity() > kKept) *this = {};
 }
@@ -92,12 +115,13 @@ BpeModel::BpeModel(BpeSettings settings) : settings_(std::move(settings)), ranks
   for (std::uint32_t id : settings_.byte_ids) is_byte[id] = true;
   byte_symbols_.fill(kNoToken);
   if (settings_.characters) character_ids_.assign(0x10000, kNoToken);
+  if (settings_.ignore_merges) whole_ = PieceIds(pieces.size());
   bool crosses = false;
   for (std::uint32_t id = 0; id < pieces.size(); ++id) {
     const std::string& piece = pieces[id];
     if (settings_.special[id] || is_byte[id] || id == settings_.unknown || piece.empty()) continue;
     crosses = crosses || goes_on_with_a_mark(piece);
-    if (settings_.ignore_merges) whole_.emplace(piece, id);
+    if (settings_.ignore_merges) whole_.add(id, pieces);
     if (!settings_.characters) {
       if (piece.size() == 1) {
         std::uint32_t& symbol = byte_symbols_[static_cast<unsigned char>(piece[0])];
@@ -110,26 +134,38 @@ BpeModel::BpeModel(BpeSettings settings) : settings_(std::move(settings)), ranks
       symbol = std::min(symbol, id);
     }
   }
-  if (!settings_.characters)
+  if (!settings_.characters) {
     for (int byte = 0; byte < 256; ++byte)
       if (byte_symbols_[byte] == kNoToken)
         refuse("The vocabulary lacks byte " + std::to_string(byte) + ": a text that has it could not be written.");
+    byte_ranks_.resize(1 << 16);
+    for (std::size_t both = 0; both < byte_ranks_.size(); ++both)
+      byte_ranks_[both] = ranks_.find(byte_symbols_[both >> 8], byte_symbols_[both & 255]);
+  }
   cuts_before_marks_ =
       settings_.characters && !crosses && (character_ids_[0x2581] != kNoToken || !settings_.byte_ids.empty());
 }
 
 void BpeModel::encode(std::string_view word, MergeSpace& space, std::vector<std::uint32_t>& out) const {
   if (settings_.ignore_merges) {
-    if (auto whole = whole_.find(word); whole != whole_.end()) {
-      out.push_back(whole->second);
+    if (const std::uint32_t id = whole_.find(word, settings_.pieces); id != kNoToken) {
+      out.push_back(id);
       return;
     }
   }
   start(word, space.symbols);
-  if (space.symbols.size() <= kShort)
-    space.symbols.resize(merge_short(space.symbols.data(), space.symbols.size()));
-  else
+  std::uint32_t* symbols = space.symbols.data();
+  const std::size_t count = space.symbols.size();
+  if (count > kShort) {
     merge_long(space, 0, nullptr);
+  } else if (count > 1) {
+    std::uint32_t ranks[kShort];
+    for (std::size_t n = 0; n + 1 < count; ++n)
+      ranks[n] = settings_.characters ? ranks_.find(symbols[n], symbols[n + 1])
+                                      : byte_ranks_[static_cast<unsigned char>(word[n]) << 8 |
+                                                    static_cast<unsigned char>(word[n + 1])];
+    space.symbols.resize(merge_short(symbols, ranks, count));
+  }
   finish(space.symbols, out);
 }
 
@@ -188,10 +224,9 @@ void BpeModel::start(std::string_view word, std::vector<std::uint32_t>& symbols)
   symbols.resize(count);
 }
 
-/// Merges in place, and gives how many symbols are left. What remains is kept dense, so that a search is one scan.
-std::size_t BpeModel::merge_short(std::uint32_t* symbols, std::size_t count) const {
-  std::uint32_t ranks[kShort];
-  for (std::size_t n = 0; n + 1 < count; ++n) ranks[n] = ranks_.find(symbols[n], symbols[n + 1]);
+/// Merges in place, given the rank of each two neighbours, and gives how many symbols are left. What remains is kept
+/// dense, so that a search is one scan.
+std::size_t BpeModel::merge_short(std::uint32_t* symbols, std::uint32_t* ranks, std::size_t count) const {
   while (count > 1) {
     std::size_t place = 0;
     for (std::size_t n = 1; n + 1 < count; ++n)

@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "pages.hpp"
 #include "split.hpp"
 
 namespace idiolect {
@@ -69,11 +70,31 @@ class PairRanks {
     return (key ^ key >> 32) * 0xd6e8feb86659fd93 >> shift_;
   }
 
-  std::vector<std::uint32_t> grid_;  // rank + 1; 0: no such merge
-  std::vector<Entry> entries_;
+  Table<std::uint32_t> grid_;  // rank + 1; 0: no such merge
+  Table<Entry> entries_;
   std::size_t mask_ = 0;
   int shift_ = 0;
   std::vector<std::uint32_t> merged_;
+};
+
+/// From the bytes of a piece to its id.
+class PieceIds {
+ public:
+  PieceIds() = default;
+  /// Makes room for so many pieces.
+  explicit PieceIds(std::size_t pieces);
+  /// Adds pieces[id], unless the same piece is there already.
+  void add(std::uint32_t id, const std::vector<std::string>& pieces);
+  /// The id of a piece, kNoToken where there is none.
+  std::uint32_t find(std::string_view piece, const std::vector<std::string>& pieces) const;
+
+ private:
+  struct Entry {
+    std::uint32_t tag = 0, id = kNoToken;
+  };
+  std::size_t place(std::string_view piece, std::uint32_t tag, std::size_t at, const std::vector<std::string>& pieces) const;
+
+  Table<Entry> entries_;
 };
 
 /// Room for the work on one word, kept by its owner between words; it grows with the longest.
@@ -123,7 +144,7 @@ class BpeModel {
 
   std::uint32_t character(std::string_view word, std::size_t at, std::size_t& length) const;
   void start(std::string_view word, std::vector<std::uint32_t>& symbols) const;
-  std::size_t merge_short(std::uint32_t* symbols, std::size_t count) const;
+  std::size_t merge_short(std::uint32_t* symbols, std::uint32_t* ranks, std::size_t count) const;
   void merge_long(MergeSpace& space, double dropout, Chance* chance) const;
   void finish(const std::vector<std::uint32_t>& symbols, std::vector<std::uint32_t>& out) const;
 
@@ -132,7 +153,8 @@ class BpeModel {
   std::array<std::uint32_t, 256> byte_symbols_;
   std::vector<std::uint32_t> character_ids_;                       // by code point, for the first 65,536
   std::unordered_map<std::uint32_t, std::uint32_t> other_characters_;  // and for those beyond
-  std::unordered_map<std::string_view, std::uint32_t> whole_;      // ignore_merges: the pieces (views into settings_)
+  PieceIds whole_;                                                   // ignore_merges: the pieces that text may become
+  Table<std::uint32_t> byte_ranks_;                                  // the rank of each two bytes
   bool cuts_before_marks_ = false;
 };
 

@@ -13,9 +13,7 @@
 #include <utility>
 #include <vector>
 
-#ifdef __linux__
-#include <sys/mman.h>
-#endif
+#include "pages.hpp"
 
 namespace idiolect {
 
@@ -48,12 +46,7 @@ class Ids {
     if (!grown) throw std::bad_alloc();
     data_ = static_cast<std::uint32_t*>(grown);
     capacity_ = capacity;
-#ifdef __linux__
-    constexpr std::uintptr_t huge = 2 << 20;  // pages of this size save most of the cost of touching new memory
-    const auto first = (reinterpret_cast<std::uintptr_t>(data_) + huge - 1) / huge * huge;
-    const auto last = reinterpret_cast<std::uintptr_t>(data_ + capacity_) / huge * huge;
-    if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
-#endif
+    ask_for_huge_pages(data_, capacity_ * sizeof *data_);
   }
 
   /// The memory, cut to size; the caller frees it with std::free. Never null.

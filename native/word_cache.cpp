@@ -24,7 +24,7 @@ void WordCache::keep(const WordKey& key, std::uint64_t hash, std::span<const std
 }
 
 void WordCache::grow() {
-  std::vector<Line> old(lines_.size() * kGrowth);
+  Table<Line> old(lines_.size() * kGrowth);
   old.swap(lines_);
   for (const Line& line : old) {
     for (const Entry& entry : {line.entries[1], line.entries[0]}) {

@@ -17,6 +17,8 @@
 #include <string_view>
 #include <vector>
 
+#include "pages.hpp"
+
 namespace idiolect {
 
 /// A word of 1 to 15 bytes as two numbers: its bytes, then zeros, and the length in bits 56 to 59 of the second.
@@ -104,7 +106,7 @@ class WordCache {
   }
   void grow();
 
-  std::vector<Line> lines_;
+  Table<Line> lines_;
   std::size_t kept_ = 0;
   std::vector<std::uint32_t> more_;
   std::vector<LongEntry> long_lines_;
