@@ -12,7 +12,7 @@ import idiolect
 
 SOURCE = Path(idiolect.__file__).parent
 LAYERS = [
-    *("_native", "errors", "config", "disk", "artifact", "compute", "journal", "figures", "report", "text"),
+    *("_native", "errors", "config", "disk", "artifact", "compute", "journal", "engine", "figures", "report", "text"),
     *("tokenizers", "data", "nn", "models", "objectives", "train", "generate", "evaluation", "language_model"),
     *("stages", "recipes", "cli"),
 ]
