@@ -187,7 +187,7 @@ room = shutil.disk_usage(disk).free
 for words in (
     f"gather {here}/text.txt --out {disk}/corpus",
     f"encode {here}/text.txt --tokenizer {here}/tok --out {disk}/tokens",
-    f"pretrain {here}/tokens --layers 2 --heads 2 --dim 64 --context 16 --batch 2 --steps 4 --checkpoint-every 2 --out {disk}/m",
+    f"pretrain {here}/tokens --layers 2 --heads 2 --dim 64 --context 16 --batch 2 --steps 4 --out {disk}/m",
 ):
     left = sorted(disk.iterdir())
     (disk / "rest").write_bytes(bytes(max(0, shutil.disk_usage(disk).free - 20_000)))

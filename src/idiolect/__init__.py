@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from idiolect.stages.encode import encode as encode
     from idiolect.stages.evaluate import evaluate as evaluate
     from idiolect.stages.gather import gather as gather
+    from idiolect.stages.inspect import inspect as inspect
     from idiolect.stages.lineage import lineage as lineage
     from idiolect.stages.pretrain import pretrain as pretrain
     from idiolect.stages.tokenize import tokenize as tokenize
@@ -45,6 +46,7 @@ _HOMES = {
     "encode": "stages.encode",
     "evaluate": "stages.evaluate",
     "gather": "stages.gather",
+    "inspect": "stages.inspect",
     "lineage": "stages.lineage",
     "load": "language_model",
     "pretrain": "stages.pretrain",

@@ -25,6 +25,7 @@ from idiolect.errors import IdiolectError, UsageError
 VERBS = {
     "gather": "Collect texts into one corpus: read, clean of duplicates, mixed.",
     "tokenize": "Learn a tokenizer from text.",
+    "inspect": "Show how a tokenizer cuts a text.",
     "encode": "Turn text into tokens on disk.",
     "pretrain": "Train a language model on tokens.",
     "complete": "Continue a prompt.",
@@ -40,6 +41,8 @@ INPUT_HELP = {
     "tokens": "Folder that encode wrote.",
     "model": "Folder that pretrain wrote, or a Hugging Face folder of a kind that is known.",
     "prompt": "Text to continue.",
+    "tokenizer": "Folder or file of a tokenizer.",
+    "text": "Text to cut.",
     "path": "Folder of any artifact.",
 }
 

@@ -12,6 +12,7 @@ compared line by line.
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NoReturn, Self
@@ -109,6 +110,7 @@ class BytePairTokenizer(Tokenizer):
                 piece = self._pieces[left] + self._pieces[right]
                 raise TokenizerError(f"Merge {number} makes {piece!r}, which is no piece of the vocabulary.")
             merges[number] = left, right, merged
+        self.merged: list[int] = merges[:, 2].tolist()
         try:
             return BpeEncoder(
                 self._pieces,
@@ -159,6 +161,13 @@ class BytePairTokenizer(Tokenizer):
         for left, right in merges:
             pieces.append(pieces[left] + pieces[right])
         return cls(pieces, merges, pattern=pattern, special_tokens={END_OF_TEXT: 0})
+
+    def with_merges(self, count: int) -> BytePairTokenizer:
+        """The same pieces with the first `count` merges alone: the tokenizer as it was when it had learnt so many."""
+        earlier = copy.copy(self)
+        earlier.merges = self.merges[:count]
+        earlier._encoder = earlier._native()
+        return earlier
 
     @property
     def vocab_size(self) -> int:

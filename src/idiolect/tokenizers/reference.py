@@ -43,7 +43,7 @@ def learn_merges(words: Mapping[tuple[int, ...], int], *, first_id: int, most: i
             best = max(counts, key=lambda pair: counts[pair])  # of equals, max gives the first
         else:
             best = min(counts, key=lambda pair: (-counts[pair], pair))
-        words = {tuple(_merged(word, best, first_id + len(merges))): count for word, count in words.items()}
+        words = {tuple(merge_everywhere(word, best, first_id + len(merges))): count for word, count in words.items()}
         merges.append(best)
     return merges
 
@@ -72,7 +72,7 @@ def merge_word(word: Sequence[int], merges: Sequence[Pair], merged: Sequence[int
             return word
 
 
-def _merged(word: Sequence[int], pair: Pair, token: int) -> list[int]:
+def merge_everywhere(word: Sequence[int], pair: Pair, token: int) -> list[int]:
     """The word with every occurrence of the pair, read from the left, replaced by the token."""
     out: list[int] = []
     for symbol in word:
