@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "bpe_encode.hpp"
+#include "normalize.hpp"
 #include "split.hpp"
 #include "threads.hpp"
 #include "token_bytes.hpp"
@@ -215,6 +216,17 @@ IdArray bpe_sample(const BpeEncoder& encoder, const nb::object& text, double dro
   return to_numpy(std::move(ids));
 }
 
+// normalize
+
+nb::bytes normalized(const Normalizer& normalizer, const nb::bytes& text) {
+  std::string out;
+  {
+    nb::gil_scoped_release released;
+    normalizer.append(view(text), out);
+  }
+  return nb::bytes(out.data(), out.size());
+}
+
 }  // namespace
 
 NB_MODULE(_native, module) {
@@ -254,4 +266,13 @@ NB_MODULE(_native, module) {
            "The ids of all texts, and where each text begins in them; one more place for the end.")
       .def("encode_lengths", &bpe_encode_lengths, "text"_a, "The ids of a text, and the bytes that each stands for.")
       .def("sample", &bpe_sample, "text"_a, "dropout"_a, "seed"_a, "The ids of a text with BPE-dropout.");
+  // normalize
+  nb::class_<Normalizer>(module, "Normalizer", "What SentencePiece does to a text: its rule table, then its spaces.")
+      .def(
+          "__init__",
+          [](Normalizer* self, const nb::bytes& table, bool collapse, bool prefix, bool prefix_once, bool mark) {
+            new (self) Normalizer(view(table), {collapse, prefix, prefix_once, mark});
+          },
+          "charsmap"_a, nb::kw_only(), "collapse_spaces"_a, "prefix_space"_a, "prefix_once"_a, "mark"_a)
+      .def("__call__", &normalized, "text"_a, "The text, UTF-8, normalised.");
 }

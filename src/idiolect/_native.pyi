@@ -53,3 +53,19 @@ class BpeEncoder:
         """The ids of a text, and the bytes that each stands for."""
     def sample(self, text: str | bytes | memoryview, dropout: float, seed: int) -> npt.NDArray[np.uint32]:
         """The ids of a text with BPE-dropout."""
+# normalize
+
+class Normalizer:
+    """What SentencePiece does to a text: its rule table, then its spaces."""
+
+    def __init__(
+        self, charsmap: bytes, *, collapse_spaces: bool, prefix_space: bool, prefix_once: bool, mark: bool
+    ) -> None:
+        """Read the rule table; of no bytes: there are no rules.
+
+        Raises:
+            ValueError: the table is damaged, and how.
+        """
+
+    def __call__(self, text: bytes) -> bytes:
+        """The text, UTF-8, normalised; a byte that is no UTF-8 becomes U+FFFD."""

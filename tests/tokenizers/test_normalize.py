@@ -1,4 +1,7 @@
-"""Normalisation equals `unicodedata` and SentencePiece's own normalizer; damaged rule tables are refused."""
+"""Normalisation equals `unicodedata`, SentencePiece's own normalizer, and its plain-Python reference.
+
+Damaged rule tables are refused.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ from sentencepiece import sentencepiece_model_pb2
 
 from idiolect.errors import TokenizerError
 from idiolect.tokenizers.normalize import Normalizer
+from idiolect.tokenizers.reference_normalize import normalize as reference
 
 RULES = ("nmt_nfkc", "nfkc", "nmt_nfkc_cf", "nfkc_cf", "identity")
 FLAGS = list(product([False, True], repeat=3))
@@ -71,6 +75,17 @@ def ours(rules: str, prefix: bool, mark: bool, collapse: bool) -> Normalizer:
     return specification(theirs(rules, prefix, mark, collapse).serialized_normalizer_spec())
 
 
+def by_reference(normalizer: Normalizer, text: str) -> str:
+    return reference(
+        text,
+        normalizer.charsmap,
+        collapse_spaces=normalizer.collapse_spaces,
+        prefix_space=normalizer.prefix_space,
+        prefix_once=normalizer.prefix_once,
+        mark=normalizer.mark,
+    )
+
+
 def of_model(model: bytes) -> Normalizer:
     proto = sentencepiece_model_pb2.ModelProto.FromString(model)
     return specification(proto.normalizer_spec.SerializeToString())
@@ -100,7 +115,8 @@ def test_the_spaces_of_sentencepiece() -> None:
 @example("\x01")
 def test_any_text_is_normalised_as_sentencepiece_does_it(rules: str, text: str) -> None:
     for flags in FLAGS:
-        assert ours(rules, *flags)(text) == theirs(rules, *flags).Normalize(text)
+        normalizer = ours(rules, *flags)
+        assert normalizer(text) == theirs(rules, *flags).Normalize(text) == by_reference(normalizer, text)
 
 
 @pytest.mark.parametrize("rules", RULES)
@@ -108,7 +124,8 @@ def test_every_character_is_normalised_as_sentencepiece_does_it(rules: str) -> N
     points = [chr(point) for point in range(0x110000) if not 0xD800 <= point <= 0xDFFF]
     for flags in ((False, False, False), (True, True, True)):
         for text in ("".join(f"{c}|" for c in points[:0x30000]), "".join(points[:0x3400]), "".join(points[::5])):
-            assert ours(rules, *flags)(text) == theirs(rules, *flags).Normalize(text)
+            normalizer = ours(rules, *flags)
+            assert normalizer(text) == theirs(rules, *flags).Normalize(text) == by_reference(normalizer, text)
 
 
 @pytest.mark.parametrize("rules", RULES)
@@ -122,7 +139,7 @@ def test_real_text_is_normalised_as_sentencepiece_does_it(data_folder: Path, rul
     ]
     normalize, other = ours(rules, True, True, True), theirs(rules, True, True, True)
     for text in [*udhr, *imdb, *peps, *books]:
-        assert normalize(text) == other.Normalize(text)
+        assert normalize(text) == other.Normalize(text) == by_reference(normalize, text)
     for text in udhr:  # once more with every accent apart
         text = unicodedata.normalize("NFD", text)
         assert normalize(text) == other.Normalize(text)
@@ -170,10 +187,6 @@ def test_any_table_is_applied_as_sentencepiece_does_it(rules: dict[str, str], te
     rules = {rule: output for rule, output in rules.items() if rule != output} or {"a": "b"}  # as SentencePiece asks
     charsmap = compiled(rules)
     for prefix, mark, collapse in FLAGS:
-        if collapse and any("  " in output for output in rules.values()):
-            with pytest.raises(TokenizerError, match="two spaces in a row"):
-                Normalizer(charsmap=charsmap, collapse_spaces=True)
-            continue
         normalizer = sentencepiece.SentencePieceNormalizer(
             norm_map=list(rules.items()),
             add_dummy_prefix=prefix,
@@ -182,6 +195,21 @@ def test_any_table_is_applied_as_sentencepiece_does_it(rules: dict[str, str], te
         )
         normalize = Normalizer(charsmap=charsmap, prefix_space=prefix, mark=mark, collapse_spaces=collapse)
         assert normalize(text) == normalizer.Normalize(text)
+        if collapse and any("  " in output for output in rules.values()):
+            with pytest.raises(TokenizerError, match="two spaces in a row"):
+                by_reference(normalize, text or "a")
+        else:
+            assert by_reference(normalize, text) == normalize(text)
+
+
+@given(texts)
+def test_the_prefix_comes_once_where_that_is_asked(text: str) -> None:
+    for collapse, mark in product([False, True], repeat=2):
+        normalizer = Normalizer(collapse_spaces=collapse, prefix_space=True, prefix_once=True, mark=mark)
+        plain = Normalizer(collapse_spaces=collapse, mark=mark)(text)
+        space = "▁" if mark else " "
+        expected = plain if not plain or plain[0] in " ▁" else space + plain
+        assert normalizer(text) == by_reference(normalizer, text) == expected
 
 
 def test_a_damaged_table_is_refused_or_gives_text_and_never_hangs() -> None:
@@ -194,12 +222,20 @@ def test_a_damaged_table_is_refused_or_gives_text_and_never_hangs() -> None:
             place = rng.choice([rng.randrange(len(damaged)), rng.randrange(4), 4 + rng.randrange(4), len(damaged) - 1])
             damaged[place] = rng.choice([0, 1, 2, 4, 255, rng.randrange(256)])
         if rng.random() < 0.2:
-            del damaged[rng.randrange(len(damaged)) :]
+            del damaged[1 + rng.randrange(len(damaged) - 1) :]
+        text = "abcabé 中文 😀 the rest \x00 \xff"
+        normalizer = None
         try:
-            if damaged:
-                Normalizer(charsmap=bytes(damaged))("abcabé 中文 😀 the rest \x00 \xff")
+            normalizer = Normalizer(charsmap=bytes(damaged))
         except TokenizerError as fault:
             refused[str(fault).split(":")[0]] += 1
+        if normalizer:
+            assert normalizer(text) == by_reference(normalizer, text)
+        else:
+            with pytest.raises(TokenizerError, match="damaged"):
+                reference(
+                    text, bytes(damaged), collapse_spaces=False, prefix_space=False, prefix_once=False, mark=False
+                )
     assert set(refused) == {"SentencePiece's rule table is damaged"}
     assert refused.total() > 500
 
@@ -228,7 +264,7 @@ def test_what_is_lossless_says_so() -> None:
 
 def test_settings_come_back_from_json() -> None:
     table = compiled({"ab": "X"})
-    for normalizer in (Normalizer(), Normalizer("nfkc", True, table, False, True, True)):
+    for normalizer in (Normalizer(), Normalizer("nfkc", True, table, False, True, True, True)):
         written = json.loads(json.dumps(normalizer.to_json()))
         assert Normalizer.from_json(written) == normalizer
         assert hash(Normalizer.from_json(written)) == hash(normalizer)
