@@ -1,0 +1,254 @@
+#include "unigram_learn.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "threads.hpp"
+#include "unigram_model.hpp"
+#include "utf8.hpp"
+
+namespace idiolect {
+namespace {
+
+using Counted = std::pair<std::string, std::int64_t>;
+constexpr char32_t kUnknown = 0x2585;
+constexpr std::string_view kUnknownBytes = "\xE2\x96\x85";
+
+std::string utf8_of(char32_t code) {
+  std::string text;
+  auto tail = [&text, code](int shift) { text += static_cast<char>(0x80 | (code >> shift & 0x3F)); };
+  if (code < 0x80) {
+    text += static_cast<char>(code);
+  } else if (code < 0x800) {
+    text += static_cast<char>(0xC0 | code >> 6);
+    tail(0);
+  } else if (code < 0x10000) {
+    text += static_cast<char>(0xE0 | code >> 12);
+    tail(6);
+    tail(0);
+  } else {
+    text += static_cast<char>(0xF0 | code >> 18);
+    tail(12);
+    tail(6);
+    tail(0);
+  }
+  return text;
+}
+
+/// How long the word itself is: up to NUL, after which stands what follows it.
+std::size_t word_length(std::string_view text) { return std::min(text.find('\0'), text.size()); }
+
+/// Characters by count, asked-for ones before all others, until `coverage` of the text is covered.
+RequiredCharacters required_characters(const std::vector<Counted>& words, const UnigramLearning& options) {
+  struct Occurrence {
+    bool asked = false;
+    std::int64_t count = 0;
+  };
+  std::unordered_map<char32_t, Occurrence> seen;
+  for (char32_t code : options.required)
+    if (code != 0) seen[code].asked = true;
+  std::vector<std::int64_t> ascii(128, 0);
+  std::int64_t all = 0;
+  for (const auto& [text, count] : words) {
+    const char* const end = text.data() + word_length(text);
+    for (const char* at = text.data(); at < end;) {
+      const Character character = decode(at, end);
+      at += character.bytes;
+      if (character.code == kUnknown || character.code == kInvalid) continue;
+      (character.code < 128 ? ascii[character.code] : seen[character.code].count) += count;
+      all += count;
+    }
+  }
+  for (char32_t code = 0; code < 128; ++code)
+    if (ascii[code] > 0) seen[code].count += ascii[code];
+  if (all == 0) throw std::invalid_argument("The text is empty: there are no words to learn from.");
+  std::vector<std::pair<char32_t, Occurrence>> sorted(seen.begin(), seen.end());
+  std::sort(sorted.begin(), sorted.end(), [](const auto& one, const auto& other) {
+    if (one.second.asked != other.second.asked) return one.second.asked;
+    if (one.second.count != other.second.count) return one.second.count > other.second.count;
+    return one.first < other.first;
+  });
+  RequiredCharacters required;
+  std::int64_t covered = 0;
+  for (const auto& [code, occurrence] : sorted) {
+    const auto coverage = static_cast<float>(1.0 * static_cast<double>(covered) / static_cast<double>(all));
+    if (coverage >= static_cast<float>(options.coverage)) break;
+    covered += occurrence.count;
+    if (code != 0x1F) required.emplace_back(code, occurrence.count);  // SentencePiece's border between pre-tokens
+  }
+  return required;
+}
+
+/// The words with every other character replaced by U+2585, which no piece can have.
+std::vector<Counted> replace_rare(const std::vector<Counted>& words, const RequiredCharacters& required) {
+  std::unordered_set<char32_t> known;
+  bool ascii[128] = {};
+  for (const auto& [code, count] : required) code < 128 ? void(ascii[code] = true) : void(known.insert(code));
+  std::vector<Counted> replaced;
+  replaced.reserve(words.size());
+  for (const auto& [text, count] : words) {
+    std::string written;
+    const std::size_t length = word_length(text);
+    const char* const end = text.data() + text.size();
+    for (const char* at = text.data(); at < end;) {
+      const Character character = decode(at, end);
+      const bool border = static_cast<std::size_t>(at - text.data()) == length;  // the NUL after the word
+      const bool is_known = border || (character.code < 128 ? ascii[character.code] : known.contains(character.code));
+      written += is_known ? std::string_view(at, character.bytes) : kUnknownBytes;
+      at += character.bytes;
+    }
+    replaced.emplace_back(std::move(written), count);
+  }
+  return replaced;
+}
+
+void merge_equal(std::vector<Counted>& words) {
+  std::sort(words.begin(), words.end());
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (kept > 0 && words[kept - 1].first == words[i].first) {
+      words[kept - 1].second += words[i].second;
+    } else {
+      if (kept != i) words[kept] = std::move(words[i]);
+      ++kept;
+    }
+  }
+  words.resize(kept);
+}
+
+/// The seeds of these words: first the characters by count, then longer pieces; and their trie.
+void start_from_seeds(UnigramModel& model, std::vector<std::string>& texts, std::vector<Counted>& words,
+                      const RequiredCharacters& required, const UnigramLearning& options) {
+  // A word that does not end its sentence is followed by a mark, of which the first byte decides where substrings branch.
+  for (auto& [text, count] : words) {
+    if (const std::size_t length = word_length(text); length == text.size())
+      text += '\xE2';
+    else
+      text.resize(std::min(text.size(), length + 2));
+  }
+  merge_equal(words);
+  std::vector<WeightedWord> weighted;
+  weighted.reserve(words.size());
+  for (const auto& [text, count] : words) {
+    const std::size_t border = text.find('\0');
+    weighted.push_back({text, border == text.npos ? text.size() - 1 : border, count});
+  }
+  const std::vector<Seed> seeds = unigram_seeds(weighted, options.limits, options.seeds, options.threads);
+
+  std::vector<std::pair<std::string, float>> all;
+  RequiredCharacters characters = required;
+  std::stable_sort(characters.begin(), characters.end(), [](const auto& one, const auto& other) {
+    return one.second != other.second ? one.second > other.second : one.first < other.first;
+  });
+  for (const auto& [code, count] : characters)
+    if (count > 0) all.emplace_back(utf8_of(code), static_cast<float>(count));
+  for (const Seed& seed : seeds) all.emplace_back(std::string(seed.piece), seed.score);
+  double sum = 0.0;
+  for (const auto& [piece, score] : all) sum += score;
+  const double log_sum = std::log(sum);
+
+  texts.reserve(all.size());
+  std::vector<std::uint32_t> order(all.size());
+  for (std::uint32_t i = 0; i < all.size(); ++i) {
+    order[i] = i;
+    texts.push_back(std::move(all[i].first));
+    model.pieces.push_back(texts.back());
+    model.scores.push_back(static_cast<float>(std::log(static_cast<double>(all[i].second)) - log_sum));
+    model.lengths.push_back(static_cast<std::uint16_t>(
+        std::count_if(texts.back().begin(), texts.back().end(), [](char byte) { return (byte & 0xC0) != 0x80; })));
+  }
+  std::sort(order.begin(), order.end(), [&](auto one, auto other) { return model.pieces[one] < model.pieces[other]; });
+  std::vector<std::string_view> sorted;
+  model.keys.resize(order.size());
+  for (std::uint32_t key = 0; key < order.size(); ++key) {
+    sorted.push_back(model.pieces[order[key]]);
+    model.keys[order[key]] = key;
+  }
+  model.piece_of = order;
+  model.trie = Trie(sorted);
+}
+
+/// The lattices of the words alone, which need no longer know what follows them.
+void build_lattices(UnigramModel& model, std::vector<Counted>& words, const UnigramLearning& options) {
+  for (auto& [text, count] : words) text.resize(text.find('\0') == text.npos ? text.size() - 1 : text.find('\0'));
+  merge_equal(words);
+  std::sort(words.begin(), words.end(), [](const Counted& one, const Counted& other) {
+    return one.second != other.second ? one.second > other.second : one.first < other.first;
+  });
+  model.shards.resize(options.shards);
+  parallel_for(options.shards, options.threads, [&](std::size_t shard, std::size_t) {
+    Lattices& lattices = model.shards[shard];
+    for (std::size_t n = shard; n < words.size(); n += options.shards) lattices.add(model.trie, words[n].first, words[n].second);
+    for (std::uint32_t& edge : lattices.edges)
+      if (edge != kUnknownEdge) edge = model.piece_of[edge];
+    lattices.edges.shrink_to_fit();
+  });
+  std::vector<Counted>().swap(words);
+}
+
+}  // namespace
+
+void UnigramModel::keep(const std::vector<std::uint32_t>& kept, const std::vector<float>& new_scores, std::size_t threads) {
+  std::vector<std::uint32_t> now(size(), kDropped);
+  std::vector<std::string_view> new_pieces;
+  std::vector<std::uint16_t> new_lengths;
+  std::vector<std::uint32_t> new_keys;
+  for (std::uint32_t i = 0; i < kept.size(); ++i) {
+    now[kept[i]] = i;
+    new_pieces.push_back(pieces[kept[i]]);
+    new_lengths.push_back(lengths[kept[i]]);
+    new_keys.push_back(keys[kept[i]]);
+  }
+  for (std::uint32_t old = 0; old < size(); ++old) piece_of[keys[old]] = now[old];
+  pieces = std::move(new_pieces);
+  lengths = std::move(new_lengths);
+  keys = std::move(new_keys);
+  scores = new_scores;
+  parallel_for(shards.size(), threads, [&](std::size_t shard, std::size_t) { shards[shard].filter(now, lengths); });
+}
+
+double digamma(double x) {
+  double result = 0.0;
+  for (; x < 7; ++x) result -= 1 / x;
+  x -= 1.0 / 2.0;
+  const double xx = 1.0 / x, xx2 = xx * xx, xx4 = xx2 * xx2;
+  return result + (std::log(x) + (1.0 / 24.0) * xx2 - (7.0 / 960.0) * xx4 + (31.0 / 8064.0) * xx4 * xx2 -
+                   (127.0 / 30720.0) * xx4 * xx4);
+}
+
+UnigramPieces learn_unigram(const std::vector<Counted>& given, const UnigramLearning& asked, const std::function<void()>& stop) {
+  UnigramLearning options = asked;
+  if (options.limits.max_piece_length < 1 || options.limits.max_piece_length > 512)
+    throw std::invalid_argument("The longest piece must have 1 to 512 characters.");
+  if (!(options.shrinking >= 0.5 && options.shrinking <= 0.95))
+    throw std::invalid_argument("The share of pieces that a pruning keeps must be 0.5 to 0.95.");
+  if (!(options.coverage >= 0.98 && options.coverage <= 1.0))
+    throw std::invalid_argument("The character coverage must be 0.98 to 1.");
+  if (options.sub_iterations < 1 || options.sub_iterations > 10)
+    throw std::invalid_argument("There must be 1 to 10 EM steps between prunings.");
+  if (options.shards < 1 || options.shards > 1024) throw std::invalid_argument("There must be 1 to 1024 shards.");
+  for (const auto& [text, count] : given)
+    if (count < 1) throw std::invalid_argument("A word has a count below 1.");
+  options.threads = thread_count(options.threads);
+  if (options.target == 0) options.target = options.pieces;
+
+  const RequiredCharacters required = required_characters(given, options);
+  if (required.size() > options.pieces)
+    throw std::invalid_argument("The text has " + std::to_string(required.size()) +
+                                " different characters to cover, which is more than the " + std::to_string(options.pieces) +
+                                " pieces to learn: ask for a larger vocabulary or a lower character coverage.");
+  std::vector<Counted> words = replace_rare(given, required);
+  UnigramModel model;
+  std::vector<std::string> texts;
+  start_from_seeds(model, texts, words, required, options);
+  stop();
+  build_lattices(model, words, options);
+  stop();
+  if (options.like_sentencepiece) return {learn_like_sentencepiece(model, required, options, stop), {}};
+  return learn_fast(model, required, options, stop);
+}
+
+}  // namespace idiolect
