@@ -21,7 +21,9 @@
 #include "threads.hpp"
 #include "token_bytes.hpp"
 #include "unicode.hpp"
+#include "unigram_encode.hpp"
 #include "unigram_learn.hpp"
+#include "unigram_paths.hpp"
 #include "unigram_words.hpp"
 #include "utf8.hpp"
 
@@ -256,6 +258,29 @@ std::pair<std::vector<std::pair<std::string, float>>, std::vector<double>> unigr
   return {std::move(learnt.pieces), std::move(learnt.likelihood)};
 }
 
+void make_unigram_encoder(UnigramEncoder* place, const nb::list& pieces, Given<float> scores, const nb::bytes& kinds,
+                          Given<std::uint32_t> byte_ids, bool collapse_spaces, bool prefix_space, bool mark) {
+  UnigramSettings settings;
+  settings.pieces = strings(pieces);
+  settings.scores.assign(scores.data(), scores.data() + scores.size());
+  for (char kind : view(kinds)) settings.kinds.push_back(static_cast<PieceKind>(kind));
+  settings.byte_ids.assign(byte_ids.data(), byte_ids.data() + byte_ids.size());
+  settings.collapse_spaces = collapse_spaces;
+  settings.prefix_space = prefix_space;
+  settings.mark = mark;
+  new (place) UnigramEncoder(std::move(settings));
+}
+
+std::pair<IdArray, PlaceArray> unigram_encode(const UnigramEncoder& encoder, const nb::list& list, std::size_t threads) {
+  const Texts texts(list);
+  Encoded encoded;
+  {
+    nb::gil_scoped_release released;
+    encoded = encoder.encode(texts.views(), threads);
+  }
+  return {to_numpy(std::move(encoded.ids)), to_numpy(std::move(encoded.starts))};
+}
+
 }  // namespace
 
 NB_MODULE(_native, module) {
@@ -365,4 +390,12 @@ NB_MODULE(_native, module) {
           "learn",
           [](const UnigramLearning& learning, const UnigramWords& words) { return unigram_learn(learning, words.counts()); },
           "words"_a);
+  nb::class_<UnigramEncoder>(module, "UnigramEncoder", "A unigram model, ready to encode.")
+      .def("__init__", &make_unigram_encoder, "pieces"_a, "scores"_a, "kinds"_a, "byte_ids"_a, nb::kw_only(),
+           "collapse_spaces"_a, "prefix_space"_a, "mark"_a)
+      .def("encode", &unigram_encode, "texts"_a, "threads"_a = 0,
+           "The ids of all texts, and where each text begins in them; one more place for the end.")
+      .def("nbest", &unigram_nbest, "text"_a, "n"_a, nb::call_guard<nb::gil_scoped_release>())
+      .def("sample", &unigram_sample, "text"_a, "alpha"_a, "seed"_a, "nbest"_a, nb::call_guard<nb::gil_scoped_release>())
+      .def("log_likelihood", &unigram_log_likelihood, "text"_a, "best_only"_a, nb::call_guard<nb::gil_scoped_release>());
 }

@@ -14,7 +14,7 @@
 namespace idiolect {
 namespace {
 
-constexpr char32_t kMark = 0x2581, kUnknown = 0x2585;
+constexpr char32_t kSpaceMark = 0x2581, kUnknown = 0x2585;
 
 /// The words one after another, and for a place in them the word it lies in.
 class Texts {
@@ -162,7 +162,7 @@ bool may_be_piece(std::string_view piece, const UnigramLimits& limits) {
     at += character.bytes;
     const char32_t code = character.code;
     if (code == kUnknown || code == 0 || code == ' ' || code == kInvalid || characters == limits.max_piece_length) return false;
-    if (code == kMark) {
+    if (code == kSpaceMark) {
       if (characters > 0) return false;
       continue;
     }
