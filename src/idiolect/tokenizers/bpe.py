@@ -24,7 +24,7 @@ from idiolect.errors import TokenizerError
 from idiolect.tokenizers.base import END_OF_TEXT, Ids, Places, Text, Tokenizer, string
 from idiolect.tokenizers.byte_level import ALPHABET, utf8
 from idiolect.tokenizers.normalize import MARK, Normalizer
-from idiolect.tokenizers.patterns import splitter
+from idiolect.tokenizers.patterns import PATTERNS, splitter
 from idiolect.tokenizers.reference_bpe import Pair, learn_merges
 
 TIES = ("first", "huggingface")
@@ -88,7 +88,7 @@ class BytePairTokenizer(Tokenizer):
         self.ignore_merges = ignore_merges
         self.rank_by = rank_by
         self.drops_first_space = normalizer.prefix_space
-        self._pieces = list(pieces)
+        self.pieces = list(pieces)
         self._encoder = self._native()
 
     def _native(self) -> BpeEncoder:
@@ -96,24 +96,24 @@ class BytePairTokenizer(Tokenizer):
         if self.end_of_text_name not in self.special_tokens:
             raise TokenizerError(f"There is no special token {self.end_of_text_name!r} to open and close documents.")
         apart = {*self.special_tokens.values(), *self.byte_ids, self.unknown}
-        size = len(self._pieces)
+        size = len(self.pieces)
         for name, token_id in self.special_tokens.items():
             if not 0 <= token_id < size:
                 raise TokenizerError(f"The special token {name!r} has id {token_id}, and there are {size} ids.")
-        ids = {piece: token_id for token_id, piece in enumerate(self._pieces) if token_id not in apart}
+        ids = {piece: token_id for token_id, piece in enumerate(self.pieces) if token_id not in apart}
         merges = np.empty((len(self.merges), 3), np.uint32)
         for number, (left, right) in enumerate(self.merges):
             if not (0 <= left < size and 0 <= right < size):
                 raise TokenizerError(f"Merge {number} is of {left} and {right}: ids are 0 to {size - 1}.")
-            merged = ids.get(self._pieces[left] + self._pieces[right])
+            merged = ids.get(self.pieces[left] + self.pieces[right])
             if merged is None:
-                piece = self._pieces[left] + self._pieces[right]
+                piece = self.pieces[left] + self.pieces[right]
                 raise TokenizerError(f"Merge {number} makes {piece!r}, which is no piece of the vocabulary.")
             merges[number] = left, right, merged
         self.merged: list[int] = merges[:, 2].tolist()
         try:
             return BpeEncoder(
-                self._pieces,
+                self.pieces,
                 np.array(sorted(self.special_tokens.values()), np.uint32),
                 merges,
                 pattern=self.pattern,
@@ -172,7 +172,7 @@ class BytePairTokenizer(Tokenizer):
     @property
     def vocab_size(self) -> int:
         """Number of ids, special tokens included."""
-        return len(self._pieces)
+        return len(self.pieces)
 
     def encode_ordinary(self, text: str) -> list[int]:
         """Ids of `text`, in which nothing is special.
@@ -237,7 +237,7 @@ class BytePairTokenizer(Tokenizer):
 
     def token_bytes(self, token_id: int) -> bytes:
         """The bytes a token stands for (a special token's are its name's)."""
-        piece = self._pieces[self._checked(token_id)]
+        piece = self.pieces[self._checked(token_id)]
         if self.normalizer.mark and token_id not in self.special_tokens.values():
             return piece.replace(MARK.encode(), b" ")
         return piece
@@ -256,7 +256,7 @@ class BytePairTokenizer(Tokenizer):
 
     def rules(self) -> Iterator[object]:
         """The pattern and the merges, and whatever is not as in byte-level BPE."""
-        yield self.pattern
+        yield next(name for name, written in PATTERNS.items() if written == PATTERNS[self.pattern])  # llama3: cl100k
         yield from self.merges
         settings: dict[str, object] = {
             "symbols": self.symbols if self.symbols != "bytes" else None,

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -62,6 +63,9 @@ class Normalizer:
     """Whether the prefix space is left out where the text begins with a space or `▁` (Hugging Face's Metaspace)."""
     mark: bool = False
     """Whether spaces are written as `▁` (`escape_whitespaces`)."""
+    each_word: bool = False
+    """Whether whitespace of every kind is dropped and each word gets a `▁` in front where it has none (Hugging Face's
+    WhitespaceSplit and Metaspace): the other settings of spaces say nothing then."""
 
     def __post_init__(self) -> None:
         if self.form not in get_args(Form):
@@ -75,6 +79,9 @@ class Normalizer:
         if self.lowercase:
             text = text.lower()
         written = utf8(text)
+        if self.each_word:
+            words = _WHITESPACE.split(self._native()(written).decode() if self.charsmap else text)
+            return "".join(word if word[0] == MARK else MARK + word for word in words if word)
         return self._native()(written).decode() if self._changes_more else text
 
     @property
@@ -91,6 +98,8 @@ class Normalizer:
         return bool(self.charsmap) or self.collapse_spaces or self.prefix_space or self.mark
 
     def _native(self) -> _native.Normalizer:
+        if self.each_word:
+            return _sentencepiece(self.charsmap, False, False, False, False)
         return _sentencepiece(self.charsmap, self.collapse_spaces, self.prefix_space, self.prefix_once, self.mark)
 
     def to_json(self) -> dict[str, object]:
@@ -126,6 +135,10 @@ _UNICODE_NAMES: dict[Form, Literal["NFC", "NFKC", "NFD", "NFKD"]] = {
     "nfd": "NFD",
     "nfkd": "NFKD",
 }
+
+
+# What Unicode calls White_Space; `str.split` takes four control characters for spaces too.
+_WHITESPACE = re.compile("[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
 
 
 @lru_cache(maxsize=16)

@@ -100,7 +100,7 @@ class UnigramTokenizer(Tokenizer):
                 if not 0 <= token_id < size:
                     raise TokenizerError(f"The id {token_id} of a {name} is not there: ids are 0 to {size - 1}.")
                 kinds[token_id] = kind
-        spaces = self.normalizer
+        spaces = Normalizer() if self._spaces_in_python else self.normalizer
         try:
             return UnigramEncoder(
                 [utf8(piece) for piece in self.pieces],
@@ -235,9 +235,16 @@ class UnigramTokenizer(Tokenizer):
         apart = {*self.special_tokens.values(), *self.byte_ids, self.unknown}
         return {p: s for i, (p, s) in enumerate(zip(self.pieces, self.scores)) if i not in apart}
 
+    @property
+    def _spaces_in_python(self) -> bool:
+        """Whether the spaces are Hugging Face's, which the native core does not know."""
+        return self.normalizer.prefix_once or self.normalizer.each_word
+
     @cached_property
     def _before_spaces(self) -> Normalizer | None:
         """What is done to a text before its spaces, which the native core sees to; None: nothing."""
+        if self._spaces_in_python:
+            return self.normalizer
         rules = replace(self.normalizer, collapse_spaces=False, prefix_space=False, mark=False)
         return None if rules == Normalizer() else rules
 
