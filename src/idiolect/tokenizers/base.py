@@ -16,7 +16,7 @@ import hashlib
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -260,6 +260,24 @@ class Tokenizer(ABC):
             f"A tokenizer of kind {self.kind} gives segmentations no probabilities: learn one of kind unigram."
         )
 
+    def extend(self, tokens: Iterable[str], *, special: bool = False) -> Tokenizer:
+        """A tokenizer with new tokens after its own, whose ids stay what they are.
+
+        Args:
+            tokens: the new tokens, by id from `vocab_size` on. Ordinary ones are found in a text before anything else,
+                leftmost first and of several the longest, as Hugging Face's added tokens are.
+            special: whether text never becomes one of them, unless it is allowed.
+
+        Example:
+            >>> chat = tokenizer.extend(["<|user|>", "<|assistant|>"], special=True)
+
+        Raises:
+            TokenizerError: a token is empty, or is in the vocabulary already.
+        """
+        from idiolect.tokenizers.extended import extended
+
+        return extended(self, tokens, special=special)
+
     def save(self, folder: Path) -> None:
         """Write `tokenizer.json` and `tokenizer_config.json`, as Hugging Face reads them, into an existing folder."""
         from idiolect.tokenizers.formats import save_tokenizer  # the formats know the families, which know this file
@@ -374,15 +392,26 @@ class Tokenizer(ABC):
         return train_tokenizer(texts, kind=kind, vocab_size=vocab_size, pattern=pattern, ties=ties)
 
     @staticmethod
-    def load(path: str | Path) -> Tokenizer:
-        """Read a tokenizer from a folder (a tokenizer's, a model's) or from a `tokenizer.json`.
+    def load(
+        path: str | Path, pattern: str | None = None, special_tokens: Mapping[str, int] | None = None
+    ) -> Tokenizer:
+        """Read a tokenizer: of a folder (a tokenizer's, a model's), a `tokenizer.json`, tiktoken's ranks, a
+        SentencePiece `.model`, or GPT-2's `vocab.bpe` with `encoder.json` beside it.
+
+        Args:
+            path: the folder or the file.
+            pattern: how text is cut, where the format does not say (tiktoken, GPT-2).
+            special_tokens: names and ids of special tokens that the file does not have or does not tell.
+
+        Example:
+            >>> tokenizer = Tokenizer.load("ranks.tiktoken", pattern="cl100k", special_tokens={"<|endoftext|>": 50256})
 
         Raises:
             TokenizerError: there is none, or it is damaged, or of a kind this package does not read.
         """
         from idiolect.tokenizers.formats import load_tokenizer
 
-        return load_tokenizer(Path(path))
+        return load_tokenizer(Path(path), pattern, special_tokens)
 
 
 class StreamDecoder:

@@ -27,6 +27,10 @@ Maker = Callable[[], Tokenizer]
 MAKERS: dict[str, Maker] = {
     "gpt2": lambda: Tokenizer.train(TEXTS, vocab_size=290, pattern="gpt2", ties="first"),
     "cl100k": lambda: Tokenizer.train(TEXTS, vocab_size=290, pattern="cl100k", ties="huggingface"),
+    "llama3": lambda: Tokenizer.train(TEXTS, vocab_size=290, pattern="llama3"),
+    "o200k": lambda: Tokenizer.train(TEXTS, vocab_size=290, pattern="o200k"),
+    "whitespace": lambda: Tokenizer.train(TEXTS, vocab_size=290, pattern="whitespace"),
+    "uncut": lambda: Tokenizer.train(TEXTS, vocab_size=290, pattern="none"),
     "characters": lambda: Tokenizer.train([*TEXTS, END_OF_TEXT], kind="characters"),
 }
 

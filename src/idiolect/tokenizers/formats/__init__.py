@@ -1,0 +1,145 @@
+"""Tokenizers as files, and the one place that chooses a family: learn, save, load and convert.
+
+| format | files | module |
+|---|---|---|
+| Hugging Face | `tokenizer.json`, `tokenizer_config.json` | `tokenizer_json` |
+| tiktoken | ranks: any name | `tiktoken` |
+| SentencePiece | `.model` | `sentencepiece` |
+| GPT-2 | `vocab.bpe` + `encoder.json`, `merges.txt` + `vocab.json` | `gpt2` |
+
+A tokenizer is saved in the first. What is read gives the ids of the tool it came from, and what is written gives that
+tool the same ids; what a format cannot express is refused with the reason. A file is known by what it holds.
+
+The whole file is held while it is read: some hundred bytes for each id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from idiolect.errors import TokenizerError
+from idiolect.tokenizers.base import END_OF_TEXT, Tokenizer
+from idiolect.tokenizers.bpe import BytePairTokenizer
+from idiolect.tokenizers.bytes_ import ByteTokenizer
+from idiolect.tokenizers.characters import CharacterTokenizer
+from idiolect.tokenizers.formats import gpt2, sentencepiece, tiktoken, tokenizer_json
+from idiolect.tokenizers.formats.strict import read_bytes
+from idiolect.tokenizers.patterns import PATTERNS
+from idiolect.tokenizers.words import WordTokenizer
+
+if TYPE_CHECKING:
+    from idiolect.text.corpus import Corpus
+
+Format = Literal["tokenizer.json", "tiktoken", "sentencepiece", "gpt2"]
+"""What `convert` writes."""
+
+_IN_FOLDERS = (tokenizer_json.FILE, "tokenizer.model", "tokenizer.tiktoken", *(merges for merges, _ in gpt2.PAIRS))
+"""What is looked for in a folder, in this order."""
+
+
+def train_tokenizer(texts: Corpus | Sequence[str], *, kind: str, vocab_size: int, pattern: str, ties: str) -> Tokenizer:
+    """Learn a tokenizer, as `Tokenizer.train` documents it. Of a corpus, only the documents for training are read."""
+    match kind:
+        case "bpe":
+            return BytePairTokenizer.learn(_strings(texts), vocab_size=vocab_size, pattern=pattern, ties=ties)
+        case "characters":
+            return CharacterTokenizer.learn(_strings(texts), vocab_size=vocab_size)
+        case "words" | "whitespace":
+            return WordTokenizer.learn(_strings(texts), vocab_size=vocab_size, rule=kind)
+        case "bytes":
+            if vocab_size < 257:
+                raise TokenizerError(
+                    f"A vocabulary of {vocab_size} is too small: the bytes and {END_OF_TEXT} take 257."
+                )
+            return ByteTokenizer()
+    raise TokenizerError(f"There is no tokenizer of kind {kind!r}: choose bpe, words, whitespace, characters or bytes.")
+
+
+def _strings(texts: Corpus | Sequence[str]) -> Iterator[str]:
+    if isinstance(texts, str):
+        raise TokenizerError("A tokenizer learns from a list of texts, each a document: put the text into a list.")
+    if isinstance(texts, Sequence):
+        yield from texts
+    else:
+        for document in texts.documents(split="train"):
+            yield document.text
+
+
+def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
+    """Write `tokenizer.json` and `tokenizer_config.json` into an existing folder."""
+    for name, content in tokenizer_json.written(tokenizer).items():
+        (folder / name).write_bytes(content)
+
+
+def load_tokenizer(
+    path: Path, pattern: str | None = None, special_tokens: Mapping[str, int] | None = None
+) -> Tokenizer:
+    """Read the tokenizer of a folder, or of a file in any of the formats.
+
+    Args:
+        path: a folder that has a tokenizer, or a file.
+        pattern: how text is cut, for formats that do not say (tiktoken, GPT-2).
+        special_tokens: names and ids of special tokens that the file does not have or does not tell.
+
+    Raises:
+        TokenizerError: there is none, or it is damaged, or of a kind this package does not read, and which of these.
+    """
+    file = path
+    if path.is_dir():
+        file = next((path / name for name in _IN_FOLDERS if (path / name).is_file()), path)
+    if not file.is_file():
+        raise TokenizerError(
+            f"There is no tokenizer at {path}: give a folder that has one of {', '.join(_IN_FOLDERS)}, or such a file."
+        )
+    if pattern is not None and pattern not in PATTERNS:
+        raise TokenizerError(f"There is no pattern {pattern!r}: choose one of {', '.join(PATTERNS)}.")
+    try:
+        return _read(file, pattern, special_tokens or {})
+    except TokenizerError as fault:
+        raise TokenizerError(f"{file} cannot be used: {fault}") from None
+
+
+def _read(file: Path, pattern: str | None, special_tokens: Mapping[str, int]) -> Tokenizer:
+    for merges, vocab in gpt2.PAIRS:
+        if file.name in (merges, vocab):
+            for part in (merges, vocab):
+                if not (file.parent / part).is_file():
+                    raise TokenizerError(f"it belongs with a file {part} beside it, which is not there.")
+            contents = [read_bytes(file.parent / part) for part in (merges, vocab)]
+            return gpt2.read(contents[0], contents[1], pattern, special_tokens)
+    content = read_bytes(file)
+    if tiktoken.looks_so(content):
+        return tiktoken.read(content, pattern, special_tokens)
+    if pattern is not None:
+        raise TokenizerError("only tiktoken's ranks and GPT-2's files leave the pattern open, and it is neither.")
+    if file.suffix == ".json" or content.lstrip()[:1] in (b"{", b"["):
+        return tokenizer_json.read(file, content, special_tokens)
+    if file.suffix == ".model" or sentencepiece.looks_so(content):
+        return sentencepiece.read(content, special_tokens)
+    raise TokenizerError(
+        "it is neither JSON (tokenizer.json), nor ranks (tiktoken), nor a protocol buffer of pieces (SentencePiece), "
+        "nor named as GPT-2's files are (vocab.bpe, encoder.json, merges.txt, vocab.json)."
+    )
+
+
+def convert(tokenizer: Tokenizer, to: Format) -> bytes | dict[str, bytes]:
+    """What another tool reads with the same ids: the content of one file, or of several by their names.
+
+    Raises:
+        TokenizerError: that format cannot express this tokenizer; the message says why.
+    """
+    try:
+        match to:
+            case "tokenizer.json":
+                return tokenizer_json.written(tokenizer)
+            case "tiktoken":
+                return tiktoken.written(tokenizer)
+            case "sentencepiece":
+                return sentencepiece.written(tokenizer)
+            case "gpt2":
+                return gpt2.written(tokenizer)
+    except TokenizerError as reason:
+        raise TokenizerError(f"This tokenizer cannot be written for {to}: {reason}") from None
+    raise TokenizerError(f"There is no format {to!r}: choose tokenizer.json, tiktoken, sentencepiece or gpt2.")

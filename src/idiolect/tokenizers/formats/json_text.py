@@ -1,0 +1,266 @@
+"""How `tokenizer.json` writes what happens to a text before and after its tokens, as ours and back.
+
+Hugging Face's file describes it by three chains of parts: normalizers change the text, pre-tokenizers cut it, decoders
+put tokens together. Ours are a `Normalizer` and the name of a pattern. The same behaviour has been written in several
+ways over the years; those in use are read here, and one that would give other ids is refused.
+
+SentencePiece's spaces are the hard part. Its rule (a `▁` before every text) is the normalizer `Prepend`; Hugging Face's
+`Metaspace` adds one only where the text does not begin with a space, which is `Normalizer.prefix_once`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import replace
+from typing import Literal
+
+from idiolect.errors import TokenizerError
+from idiolect.tokenizers.formats.strict import Json, of_type, short
+from idiolect.tokenizers.normalize import Normalizer
+from idiolect.tokenizers.patterns import PATTERNS
+
+MARK = "▁"
+BYTE_LEVEL: Json = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+SPACES_TRIMMED: Json = {"type": "Replace", "pattern": {"Regex": r"\A +| +\z"}, "content": ""}
+MARKS_TRIMMED: Json = {"type": "Replace", "pattern": {"Regex": rf"\A +|[ {MARK}]+\z"}, "content": ""}
+SPACES_JOINED: Json = {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "}
+SPACES_MARKED: Json = {"type": "Replace", "pattern": {"String": " "}, "content": MARK}
+_Form = Literal["nfc", "nfkc", "nfd", "nfkd"]
+_FORMS: dict[object, _Form] = {"NFC": "nfc", "NFKC": "nfkc", "NFD": "nfd", "NFKD": "nfkd"}
+_TRIM, _JOIN = 4, 5
+_WIDE_SPACE = "\t\n\x0b\x0c\r\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+
+
+def split_settings(pattern: str) -> Json:
+    """The pre-tokenizer that cuts by a regular expression."""
+    return {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
+
+
+def _steps(value: object, kind: str) -> list[Json]:
+    """The parts of a chain, one after another."""
+    match value:
+        case None:
+            return []
+        case {"type": "Sequence", **rest} if set(rest) == {kind}:
+            return [of_type(dict, step, f"one of the {kind}") for step in of_type(list, rest[kind], f"the {kind}")]
+        case _:
+            return [of_type(dict, value, f"the {kind}")]
+
+
+# Normalizers
+
+
+def normalizer_settings(normalizer: Normalizer) -> Json | None:
+    """The chain of normalizers that does the same."""
+    steps: list[Json] = []
+    if normalizer.form != "none":
+        steps.append({"type": normalizer.form.upper()})
+    if normalizer.lowercase:
+        steps.append({"type": "Lowercase"})
+    if normalizer.charsmap:
+        charsmap = base64.b64encode(normalizer.charsmap).decode("ascii")
+        steps.append({"type": "Precompiled", "precompiled_charsmap": charsmap})
+    if normalizer.collapse_spaces:
+        steps += [MARKS_TRIMMED if normalizer.mark else SPACES_TRIMMED, SPACES_JOINED]
+    if normalizer.each_word:
+        return steps[0] if len(steps) == 1 else {"type": "Sequence", "normalizers": steps} if steps else None
+    if normalizer.prefix_space and not normalizer.prefix_once:
+        steps.append({"type": "Prepend", "prepend": MARK if normalizer.mark else " "})
+    if normalizer.mark:
+        steps.append(SPACES_MARKED)
+    if not steps:
+        return None
+    return steps[0] if len(steps) == 1 else {"type": "Sequence", "normalizers": steps}
+
+
+def read_normalizer(value: object, *, marked_later: bool = False) -> Normalizer:
+    """The normalizer that does what a chain does.
+
+    Args:
+        value: the chain.
+        marked_later: whether spaces become `▁` after it.
+
+    Raises:
+        TokenizerError: a part is unknown, or the parts stand in an order in which ours do not work.
+    """
+    ours, joined, needs_marks = Normalizer(), False, False
+    done = 0  # how far along our own order of steps the chain is
+    for step in _steps(value, "normalizers"):
+        place, ours = _add_step(step, ours)
+        joined |= place == _JOIN
+        if place < done or (place == _JOIN) > ours.collapse_spaces:
+            raise TokenizerError(f"its normalizers stand in an order that is not supported: {short(value)}.")
+        done = place
+        if MARK in (step.get("prepend"), step.get("content")):
+            needs_marks = True
+    if needs_marks and not ours.mark and not marked_later:
+        raise TokenizerError(f"it marks some spaces and not the others, which is not supported: {short(value)}.")
+    if ours.collapse_spaces and not joined:
+        raise TokenizerError(f"it trims text without joining spaces, which is not supported: {short(value)}.")
+    return ours
+
+
+def _add_step(step: Json, ours: Normalizer) -> tuple[int, Normalizer]:
+    """The place of a step in our order, and the normalizer with it."""
+    match step:
+        case {"type": "NFC" | "NFKC" | "NFD" | "NFKD" as form, **rest} if not rest and ours.form == "none":
+            return 1, replace(ours, form=_FORMS[form])
+        case {"type": "Lowercase", **rest} if not rest:
+            return 2, replace(ours, lowercase=True)
+        case {"type": "Precompiled", "precompiled_charsmap": charsmap, **rest} if not rest and not ours.charsmap:
+            return 3, replace(ours, charsmap=_charsmap(charsmap))
+        case {"type": "Strip", "strip_left": bool(), "strip_right": True, **rest} if not rest:
+            return _TRIM, _narrow(ours)  # where the left is not stripped, `read_metaspace` asks for a prefix
+        case _ if step in (SPACES_TRIMMED, MARKS_TRIMMED):
+            return _TRIM, replace(ours, collapse_spaces=True)
+        case {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " " | "▁", **rest} if not rest:
+            return _JOIN, ours
+        case {"type": "Prepend", "prepend": " " | "▁", **rest} if not rest and not ours.prefix_space:
+            return 6, replace(ours, prefix_space=True)
+        case _ if step == SPACES_MARKED:
+            return 7, replace(ours, mark=True)
+    raise TokenizerError(f"it changes text in a way that is not supported: {short(step)}.")
+
+
+def _charsmap(written: object) -> bytes:
+    if written is None:
+        return b""
+    text = of_type(str, written, "the precompiled_charsmap")
+    try:
+        return base64.b64decode(text.encode("ascii"), validate=True)
+    except (binascii.Error, UnicodeEncodeError):
+        raise TokenizerError("its precompiled_charsmap is not base64.") from None
+
+
+# Pre-tokenizers
+
+
+def byte_level_settings(pattern: str) -> Json:
+    """The pre-tokenizer that cuts by a pattern and writes bytes as characters."""
+    if pattern == "gpt2":  # it is built into ByteLevel
+        return BYTE_LEVEL
+    if pattern == "none":
+        return BYTE_LEVEL | {"use_regex": False}
+    cut = split_settings(PATTERNS[pattern])
+    return {"type": "Sequence", "pretokenizers": [cut, BYTE_LEVEL | {"use_regex": False}]}
+
+
+def read_byte_level(value: object) -> str:
+    """The name of the pattern by which a byte-level pre-tokenizer cuts."""
+    match _steps(value, "pretokenizers"):
+        case [{"type": "ByteLevel", "add_prefix_space": False, **others}]:
+            uses = others.get("use_regex", True)
+            if uses is True or uses is False:
+                return "gpt2" if uses else "none"
+        case [
+            {"type": "Split", "pattern": {"Regex": str(written)}, "behavior": behavior, "invert": invert},
+            {"type": "ByteLevel", "add_prefix_space": False, "use_regex": False},
+        ] if (behavior, invert) in (("Isolated", False), ("Removed", True)):  # a pattern that covers all text: the same
+            for name, ours in PATTERNS.items():
+                if written == ours:
+                    return name
+    raise TokenizerError(
+        f"it cuts text in a way that is not ours ({short(value)}): byte-level without a prefix space, by the "
+        f"pattern {' or '.join(PATTERNS)}, can be read."
+    )
+
+
+def mentions(value: object, kind: str) -> bool:
+    """Whether a chain has a part of this type."""
+    match value:
+        case {"type": str(found)} if found == kind:
+            return True
+        case {"type": "Sequence", "pretokenizers": [*steps]}:
+            return any(mentions(step, kind) for step in steps)
+    return False
+
+
+def metaspace_settings(normalizer: Normalizer, pattern: str) -> Json | None:
+    """The pre-tokenizer of SentencePiece's kind: none where the normalizer does all and text is not cut."""
+    if normalizer.each_word:
+        words = {"type": "Metaspace", "replacement": MARK, "prepend_scheme": "always", "split": True}
+        return {"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, words]}
+    if pattern == "none" and not normalizer.prefix_once:
+        return None
+    scheme = "always" if normalizer.prefix_once and normalizer.prefix_space else "never"
+    return {"type": "Metaspace", "replacement": MARK, "prepend_scheme": scheme, "split": pattern == "metaspace"}
+
+
+def read_metaspace(normalizers: object, value: object) -> tuple[Normalizer, str]:
+    """The normalizer and the pattern of a file of SentencePiece's kind.
+
+    Args:
+        normalizers: the chain of normalizers.
+        value: the pre-tokenizer.
+    """
+    steps = _steps(value, "pretokenizers")
+    normalizer = read_normalizer(normalizers, marked_later=bool(steps) and steps[-1].get("type") == "Metaspace")
+    left = any(step.get("strip_left") is False for step in _steps(normalizers, "normalizers"))
+    match steps:
+        case [{"type": "WhitespaceSplit"}, {"type": "Metaspace", "replacement": "▁", **options}]:
+            spaces = Normalizer(normalizer.form, normalizer.lowercase, normalizer.charsmap)
+            if _scheme(options) == ("always", True) and normalizer == spaces:
+                return replace(normalizer, mark=True, prefix_space=True, each_word=True), "metaspace"
+        case [] if not left:
+            return normalizer, "none"
+        case [{"type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithPrevious", "invert": False}]:
+            if normalizer.mark:  # as Gemma's files have it: there is no space left to cut at
+                return normalizer, "none"
+        case [{"type": "Metaspace", "replacement": "▁", **options}]:
+            scheme, split = _scheme(options)
+            pattern, ours = "metaspace" if split else "none", replace(normalizer, mark=True)
+            if scheme == "never" and not left:
+                return ours, pattern
+            if scheme in ("always", "first") and not normalizer.prefix_space:
+                return replace(ours, prefix_space=True, prefix_once=not normalizer.collapse_spaces), pattern
+    raise TokenizerError(f"it cuts text in a way that is not supported: {short(value)}.")
+
+
+def _scheme(options: Json) -> tuple[object, bool]:
+    """When a Metaspace puts a space in front, None where that is not known, and whether it cuts."""
+    options = {"prepend_scheme": "always", "add_prefix_space": True, "split": True, "str_rep": MARK, **options}
+    scheme, old, split = (options.pop(name) for name in ("prepend_scheme", "add_prefix_space", "split"))
+    known = scheme in ("always", "first", "never") and type(old) is bool and options == {"str_rep": MARK}
+    if not known or type(split) is not bool:
+        return None, False
+    return scheme if old else "never", split
+
+
+def _narrow(normalizer: Normalizer) -> Normalizer:
+    """The normalizer with a part after it that drops spaces of every kind. Ours drops U+0020 alone, and takes a `▁` of
+    the text itself for one, so the rule table must turn each of these into that one or into nothing."""
+    for character in _WIDE_SPACE + MARK:
+        if set(replace(normalizer, collapse_spaces=False)(f"a{character}b")) - {"a", "b", " "}:
+            raise TokenizerError(
+                f"it drops spaces, and its normalizer leaves U+{ord(character):04X} in the text: not supported."
+            )
+    return replace(normalizer, collapse_spaces=True)
+
+
+# Decoders
+
+
+def metaspace_decoder(normalizer: Normalizer, bytes_too: bool) -> Json:
+    """The decoder that turns `▁` into spaces, byte tokens into bytes, and drops the prefix."""
+    steps: list[Json] = [{"type": "Replace", "pattern": {"String": MARK}, "content": " "}]
+    if bytes_too:
+        steps.append({"type": "ByteFallback"})
+    steps.append({"type": "Fuse"})
+    if normalizer.prefix_space:
+        steps.append({"type": "Strip", "content": " ", "start": 1, "stop": 0})
+    return {"type": "Sequence", "decoders": steps}
+
+
+def check_metaspace_decoder(value: object) -> None:
+    """Refuse a decoder that is not of SentencePiece's kind."""
+    for step in _steps(value, "decoders"):
+        match step:
+            case {"type": "Replace", "pattern": {"String": "▁"}, "content": " "}:
+                pass
+            case {"type": "ByteFallback" | "Fuse" | "Metaspace"} | {"type": "Strip", "content": " "}:
+                pass
+            case _:
+                raise TokenizerError(f"its decoder is not supported: {short(value)}.")
+    if value is None:
+        raise TokenizerError("it has no decoder.")
