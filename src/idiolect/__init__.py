@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from idiolect.language_model import load as load
     from idiolect.report import Report as Report
     from idiolect.stages.complete import complete as complete
+    from idiolect.stages.convert import convert as convert
     from idiolect.stages.encode import encode as encode
     from idiolect.stages.evaluate import evaluate as evaluate
     from idiolect.stages.gather import gather as gather
@@ -43,6 +44,7 @@ _HOMES = {
     "Tokenizer": "tokenizers.base",
     "Tokens": "data.tokens",
     "complete": "stages.complete",
+    "convert": "stages.convert",
     "encode": "stages.encode",
     "evaluate": "stages.evaluate",
     "gather": "stages.gather",

@@ -26,6 +26,7 @@ VERBS = {
     "gather": "Collect texts into one corpus: read, clean of duplicates, mixed.",
     "tokenize": "Learn a tokenizer from text.",
     "inspect": "Show how a tokenizer cuts a text.",
+    "convert": "Write a tokenizer for another tool.",
     "encode": "Turn text into tokens on disk.",
     "pretrain": "Train a language model on tokens.",
     "complete": "Continue a prompt.",
@@ -38,16 +39,16 @@ VERBS = {
 
 INPUT_HELP = {
     "texts": "Files, folders, patterns in quotes, a gathered corpus, or @pydocs (the documentation of this Python).",
+    "tokenizer": "Folder of a tokenizer, or a tokenizer.json, tiktoken ranks, a SentencePiece .model, or vocab.bpe.",
     "tokens": "Folder that encode wrote.",
     "model": "Folder that pretrain wrote, or a Hugging Face folder of a kind that is known.",
     "prompt": "Text to continue.",
-    "tokenizer": "Folder or file of a tokenizer.",
     "text": "Text to cut.",
     "path": "Folder of any artifact.",
 }
 
 OPTION_HELP = {
-    "out": "Folder to write.",
+    "out": "Folder to write (convert: or file).",
     "force": "Make it even where it is unchanged, and replace what was made from something else.",
     "config": "TOML file of settings; options given here win over it.",
 }

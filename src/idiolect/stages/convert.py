@@ -1,0 +1,89 @@
+"""`convert`: a tokenizer, learnt here or elsewhere, as the files of another tool or as an artifact of ours.
+
+A folder is an artifact like any other, which `encode` takes. A single file is written beside its place and renamed, so
+that it is there whole or not at all.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from idiolect.artifact import Artifact, Provenance, Recipe, create, unchanged
+from idiolect.config import verb
+from idiolect.disk import flush
+from idiolect.errors import ArtifactError, UsageError
+from idiolect.journal import say
+from idiolect.stages.page import close_page, page
+from idiolect.tokenizers.base import Tokenizer
+from idiolect.tokenizers.formats import convert as written_for
+
+
+@dataclass(frozen=True)
+class ConvertSettings:
+    """Converting."""
+
+    to: Literal["tokenizer.json", "tiktoken", "sentencepiece", "gpt2"] = "tokenizer.json"
+    """What to write: tokenizer.json and gpt2 (vocab.bpe, encoder.json) are folders, the others one file."""
+    pattern: str | None = None
+    """How text is cut, where the files of the tokenizer do not say: gpt2, cl100k, o200k and so on."""
+    special_tokens: tuple[str, ...] = ()
+    """Special tokens that the files do not tell, each as NAME=ID."""
+
+
+@verb
+def convert(tokenizer: Path, settings: ConvertSettings, *, out: Path, force: bool = False) -> Path:
+    """Write a tokenizer as another tool reads it, with the same ids; what that tool cannot express is refused.
+
+    Example:
+        >>> idiolect.convert("tok", to="sentencepiece", out="tok.model")
+        >>> idiolect.convert("cl100k_base.tiktoken", to="tokenizer.json", out="tok")
+    """
+    special = dict(_name_and_id(token) for token in settings.special_tokens)
+    loaded = Tokenizer.load(tokenizer, settings.pattern, special)
+    files = written_for(loaded, settings.to)
+    if isinstance(files, bytes):
+        _put(files, out, force=force)
+    else:
+        recipe = Recipe("tokenizer", settings, {"tokenizer": _provenance(tokenizer, loaded)})
+        if unchanged(out, recipe) and not force:
+            say(f"{out} is up to date.")
+            return out
+        with create(out, recipe, force=force) as folder:
+            for name, content in files.items():
+                (folder / name).write_bytes(content)
+            report = page(recipe, out, f"{loaded.vocab_size:,} tokens of kind {loaded.kind}")
+            close_page(report, recipe, out).write(folder / "report.html")
+    say(f"Wrote {loaded.vocab_size:,} tokens for {settings.to} into {out}.")
+    return out
+
+
+def _name_and_id(written: str) -> tuple[str, int]:
+    name, _, token_id = written.rpartition("=")
+    if not name or not token_id.isascii() or not token_id.isdigit() or len(token_id) > 9:
+        raise UsageError(f"A special token is written NAME=ID, as in '<|endoftext|>=50256', not '{written}'.")
+    return name, int(token_id)
+
+
+def _provenance(path: Path, tokenizer: Tokenizer) -> Provenance:
+    """The tokenizer as a parent: an artifact, or a file from elsewhere, known by its fingerprint."""
+    if (path / "manifest.json").is_file():
+        return Artifact.open(path).provenance()
+    return {"kind": "tokenizer", "name": path.name, "digest": tokenizer.fingerprint()}
+
+
+def _put(content: bytes, out: Path, *, force: bool) -> None:
+    """Have a file at `out` whole, or leave what was there."""
+    try:
+        if out.is_dir() or (out.exists() and not force and out.read_bytes() != content):
+            raise ArtifactError(f"{out} exists and is something else: choose another --out, or --force for a file.")
+        out.parent.mkdir(parents=True, exist_ok=True)
+        partial = out.with_name(f"{out.name}.partial")
+        partial.write_bytes(content)
+        flush(partial)
+        os.replace(partial, out)
+        flush(out.parent)
+    except OSError as error:
+        raise ArtifactError(f"{out} cannot be written ({error.strerror}): choose another --out.") from error
