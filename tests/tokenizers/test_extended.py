@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from pathlib import Path
 
@@ -99,6 +100,21 @@ def test_special_ones_alone_leave_the_encoding_as_it_is(tmp_path: Path) -> None:
     assert ours.decode([280]) == ""
     ours.save(tmp_path)
     assert Tokenizer.load(tmp_path).fingerprint() == ours.fingerprint()
+
+
+def test_tokens_that_are_found_otherwise_are_refused(tmp_path: Path) -> None:
+    as_llama().extend(["<x>"]).save(tmp_path)
+    file = tmp_path / "tokenizer.json"
+    settings = json.loads(file.read_text("utf-8"))
+    settings["added_tokens"][-1]["normalized"] = True
+    file.write_text(json.dumps(settings))
+    with pytest.raises(TokenizerError, match="normalized already"):
+        Tokenizer.load(file)
+    settings["normalizer"] = None
+    settings["pre_tokenizer"] = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": False}
+    file.write_text(json.dumps(settings))
+    with pytest.raises(TokenizerError, match="before the first stretch alone"):
+        Tokenizer.load(file)
 
 
 @pytest.mark.parametrize(

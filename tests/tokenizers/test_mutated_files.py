@@ -69,6 +69,12 @@ MAKERS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "wordpiece": ("tokenizer.json", wordpiece),
     "ranks": ("ranks.tiktoken", ranks),
     "spm bpe": ("spm.model", lambda: model(model_type="bpe")),
+    "spm gemma": (
+        "spm.model",
+        lambda: model(
+            model_type="bpe", add_dummy_prefix=False, remove_extra_whitespaces=False, user_defined_symbols=["▁▁", "at"]
+        ),
+    ),
     "spm unigram": (
         "spm.model",
         lambda: model(model_type="unigram", user_defined_symbols=["th"], byte_fallback=True, vocab_size=300),
@@ -167,6 +173,19 @@ def mutated(name: str, content: bytes, chance: random.Random) -> bytes:
     return bytes_changed(content, chance)
 
 
+@pytest.mark.parametrize("key", ["pre_tokenizer", "normalizer", "decoder", "post_processor", "model", "added_tokens"])
+def test_deep_nesting_is_refused(key: str, tmp_path: Path) -> None:
+    settings = json.loads(MAKERS["bytes"][1]())
+    parts = {"pre_tokenizer": "pretokenizers", "post_processor": "processors"}.get(key, f"{key}s")
+    for depth in (100, 200, 300, 450):
+        nested = f'{{"type": "Sequence", "{parts}": [' * depth + "]}" * depth
+        settings[key] = "HERE"
+        (tmp_path / "tokenizer.json").write_text(json.dumps(settings).replace('"HERE"', nested))
+        with pytest.raises(TokenizerError) as raised:
+            Tokenizer.load(tmp_path)
+        assert len(str(raised.value)) < 500
+
+
 def tried(tokenizer: Tokenizer) -> None:
     """It does all that a tokenizer must."""
     for text in PROBES:
@@ -201,7 +220,7 @@ def test_no_mutated_file_crashes_the_reader_or_gives_a_broken_tokenizer(kind: st
 
 
 @pytest.mark.parametrize("files", [300, pytest.param(5_000, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("kind", ["spm bpe", "spm unigram"])
+@pytest.mark.parametrize("kind", ["spm bpe", "spm gemma", "spm unigram"])
 def test_what_sentencepiece_reads_too_has_its_ids(kind: str, files: int, tmp_path: Path) -> None:
     original, chance, both = MAKERS[kind][1](), random.Random(files), 0
     for _ in range(files):

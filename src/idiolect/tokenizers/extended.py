@@ -15,6 +15,7 @@ import numpy as np
 from idiolect.errors import TokenizerError
 from idiolect.tokenizers.base import Ids, Places, Text, Tokenizer, string
 from idiolect.tokenizers.byte_level import utf8
+from idiolect.tokenizers.normalize import MARK
 
 
 class ExtendedTokenizer(Tokenizer):
@@ -24,6 +25,7 @@ class ExtendedTokenizer(Tokenizer):
         base: the tokenizer as it was learnt.
         added: names and ids of the ordinary tokens added. Names that are special tokens of `base` are ordinary here.
         special_tokens: names and ids of all special tokens, those of `base` that remain so among them.
+        marks: whether `▁` in an added name stands for a space in the text too (SentencePiece's user-defined pieces).
 
     Example:
         >>> tokenizer = ExtendedTokenizer(base, {"<think>": base.vocab_size}, base.special_tokens)
@@ -31,7 +33,9 @@ class ExtendedTokenizer(Tokenizer):
         True
     """
 
-    def __init__(self, base: Tokenizer, added: Mapping[str, int], special_tokens: Mapping[str, int]) -> None:
+    def __init__(
+        self, base: Tokenizer, added: Mapping[str, int], special_tokens: Mapping[str, int], *, marks: bool = False
+    ) -> None:
         assert not isinstance(base, ExtendedTokenizer)
         self.base = base
         self.added = dict(added)
@@ -41,8 +45,12 @@ class ExtendedTokenizer(Tokenizer):
         self.drops_first_space = base.drops_first_space
         names = {**self.special_tokens, **self.added}
         self._names = {token_id: name for name, token_id in names.items() if token_id >= base.vocab_size}
-        longest_first = sorted(self.added, key=len, reverse=True)
-        self._cut = f"({'|'.join(map(re.escape, longest_first))})" if self.added else None
+        self._added_ids = set(self.added.values())
+        self.marks = marks
+        longest_first = [re.escape(name) for name in sorted(self.added, key=len, reverse=True)]
+        if marks:
+            longest_first = [name.replace(MARK, f"(?: |{MARK})") for name in longest_first]
+        self._cut = f"({'|'.join(longest_first)})" if self.added else None
 
     @property
     def vocab_size(self) -> int:
@@ -53,7 +61,7 @@ class ExtendedTokenizer(Tokenizer):
         """Ids of `text`, in which nothing is special; added tokens are found first."""
         ids: list[int] = []
         for n, part in enumerate(map(string, self._stretches(text))):
-            ids += [self.added[part]] if n % 2 else self.base.encode_ordinary(part)
+            ids += [self._added(part)] if n % 2 else self.base.encode_ordinary(part)
         return ids
 
     def encode_ordinary_many(
@@ -71,7 +79,7 @@ class ExtendedTokenizer(Tokenizer):
         for text in parts:
             own = [next(ordinary)]
             for name in text[1::2]:
-                own += [np.array([self.added[string(name)]], np.uint32), next(ordinary)]
+                own += [np.array([self._added(string(name))], np.uint32), next(ordinary)]
             found += own
             lengths.append(sum(map(len, own)))
         return np.concatenate([ids[:0], *found]), np.cumsum([0, *lengths], dtype=np.int64)
@@ -81,7 +89,7 @@ class ExtendedTokenizer(Tokenizer):
         ids: list[int] = []
         lengths: list[int] = []
         for n, part in enumerate(map(string, self._stretches(text))):
-            own = ([self.added[part]], [len(part.encode())]) if n % 2 else self.base.ordinary_lengths(part)
+            own = ([self._added(part)], [len(part.encode())]) if n % 2 else self.base.ordinary_lengths(part)
             ids += own[0]
             lengths += own[1]
         return ids, lengths
@@ -91,7 +99,7 @@ class ExtendedTokenizer(Tokenizer):
         ids: list[int] = []
         for n, part in enumerate(map(string, self._stretches(text))):
             if n % 2:
-                ids.append(self.added[part])
+                ids.append(self._added(part))
             else:
                 ids += self.base.sample(part, alpha=alpha, seed=seed + n, nbest=nbest)
         return ids
@@ -105,7 +113,13 @@ class ExtendedTokenizer(Tokenizer):
     def token_bytes(self, token_id: int) -> bytes:
         """The bytes a token stands for (an added or special one's: its name's)."""
         name = self._names.get(self._checked(token_id))
-        return self.base.token_bytes(token_id) if name is None else name.encode()
+        piece = self.base.token_bytes(token_id) if name is None else name.encode()
+        if self.marks and token_id in self._added_ids:
+            return piece.replace(MARK.encode(), b" ")
+        return piece
+
+    def _added(self, found: str) -> int:
+        return self.added[found.replace(" ", MARK) if self.marks and found not in self.added else found]
 
     def _stretches(self, text: Text) -> list[str] | list[bytes]:
         """The text cut at the added tokens: stretch, token, stretch, …, stretch."""
@@ -121,7 +135,7 @@ class ExtendedTokenizer(Tokenizer):
         """The rules of the tokenizer as it was learnt, and what was added."""
         yield from self.base.rules()
         if self.added:
-            yield {"added": sorted(self.added.items())}
+            yield {"added": sorted(self.added.items()), **({"marks": True} if self.marks else {})}
 
 
 def extended(tokenizer: Tokenizer, tokens: Iterable[str], *, special: bool) -> ExtendedTokenizer:
@@ -139,6 +153,8 @@ def extended(tokenizer: Tokenizer, tokens: Iterable[str], *, special: bool) -> E
     base, added = tokenizer, {}
     if isinstance(tokenizer, ExtendedTokenizer):
         base, added = tokenizer.base, tokenizer.added
+    if isinstance(tokenizer, ExtendedTokenizer) and tokenizer.marks and (not special or tokenizer.added):
+        raise TokenizerError("This tokenizer has SentencePiece's own added tokens: others cannot be added to them.")
     if special:
         return ExtendedTokenizer(base, added, {**tokenizer.special_tokens, **new})
     return ExtendedTokenizer(base, {**added, **new}, tokenizer.special_tokens)

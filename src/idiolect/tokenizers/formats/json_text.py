@@ -168,12 +168,8 @@ def read_byte_level(value: object) -> str:
 
 def mentions(value: object, kind: str) -> bool:
     """Whether a chain has a part of this type."""
-    match value:
-        case {"type": str(found)} if found == kind:
-            return True
-        case {"type": "Sequence", "pretokenizers": [*steps]}:
-            return any(mentions(step, kind) for step in steps)
-    return False
+    steps = value.get("pretokenizers") if isinstance(value, dict) and value.get("type") == "Sequence" else [value]
+    return isinstance(steps, list) and any(isinstance(step, dict) and step.get("type") == kind for step in steps)
 
 
 def metaspace_settings(normalizer: Normalizer, pattern: str) -> Json | None:
@@ -215,6 +211,11 @@ def read_metaspace(normalizers: object, value: object) -> tuple[Normalizer, str]
             if scheme in ("always", "first") and not normalizer.prefix_space:
                 return replace(ours, prefix_space=True, prefix_once=not normalizer.collapse_spaces), pattern
     raise TokenizerError(f"it cuts text in a way that is not supported: {short(value)}.")
+
+
+def puts_space_in_front_once(pre_tokenizer: object) -> bool:
+    """Whether of the stretches between added tokens only a text's first gets a space in front."""
+    return any(step.get("prepend_scheme") == "first" for step in _steps(pre_tokenizer, "pretokenizers"))
 
 
 def _scheme(options: Json) -> tuple[object, bool]:

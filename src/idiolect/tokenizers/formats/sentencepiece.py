@@ -154,12 +154,16 @@ def _read_bpe(
     byte_ids: list[int],
     special: Special,
     normalizer: Normalizer,
-) -> BytePairTokenizer:
+) -> Tokenizer:
+    taken = {piece: number for number, piece in enumerate(pieces) if types[number] == _USER_DEFINED}
+    if taken and normalizer not in (Normalizer(), Normalizer(mark=True)):
+        raise TokenizerError(
+            f"its BPE always takes the piece {short(min(taken))}, which is supported where text gets no space in front "
+            "and is not changed otherwise, and with unigram."
+        )
+    if normalizer.mark and any(" " in piece for piece in taken):
+        raise TokenizerError("its BPE always takes a piece with a space in it, and text has marks instead of spaces.")
     for number, piece in enumerate(pieces):
-        if types[number] == _USER_DEFINED:
-            raise TokenizerError(
-                f"its BPE always takes the piece {short(piece)}, which is not supported with BPE, only with unigram."
-            )
         if types[number] in (_CONTROL, _UNKNOWN) and len(piece) == 1:
             raise TokenizerError(f"its special token {short(piece)} is a single character, which is not supported.")
     ids = {piece: number for number, piece in enumerate(pieces) if types[number] == _NORMAL}
@@ -173,17 +177,18 @@ def _read_bpe(
     written = [utf8(piece) for piece in pieces]
     for byte, token_id in enumerate(byte_ids):
         written[token_id] = bytes([byte])
-    return BytePairTokenizer(
+    base = BytePairTokenizer(
         written,
         merges,
         pattern="metaspace" if normalizer.mark and not within else "none",
-        special_tokens=special.ids,
+        special_tokens={**special.ids, **taken},
         symbols="characters",
         normalizer=normalizer,
         byte_ids=byte_ids,
         unknown=unknown,
         end_of_text=special.end_of_text,
     )
+    return ExtendedTokenizer(base, taken, special.ids, marks=normalizer.mark) if taken else base
 
 
 # Writing
@@ -198,14 +203,14 @@ def written(tokenizer: Tokenizer) -> bytes:
     special = tokenizer.special_tokens
     base = tokenizer
     if isinstance(tokenizer, ExtendedTokenizer):
-        if tokenizer.added:
-            raise TokenizerError("SentencePiece has no added tokens but special ones.")
         base = tokenizer.base
+        if tokenizer.added and not (tokenizer.marks and isinstance(base, BytePairTokenizer)):
+            raise TokenizerError("SentencePiece has no added tokens but special ones and those it was given itself.")
     match base:
         case BytePairTokenizer(symbols="characters"):
             kind, unknown = _BPE, base.unknown
             names, scores = _scores_of_merges(base)
-            user_defined: set[int] = set()
+            user_defined = set(tokenizer.added.values()) if isinstance(tokenizer, ExtendedTokenizer) else set()
         case BytePairTokenizer():
             raise TokenizerError("SentencePiece starts from characters, and this tokenizer is BPE of bytes.")
         case UnigramTokenizer():

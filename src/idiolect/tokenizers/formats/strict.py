@@ -109,5 +109,8 @@ def short(value: object) -> str:
         value = value[:100].decode("utf-8", errors="backslashreplace")
     if isinstance(value, str) and len(value) > 100:
         value = value[:100]
-    written = json.dumps(value)
+    try:
+        written = json.dumps(value)
+    except RecursionError:
+        return "something nested very deeply"
     return written if len(written) <= 80 else written[:77] + "..."

@@ -21,7 +21,7 @@ from idiolect.tokenizers.byte_level import utf8
 from idiolect.tokenizers.bytes_ import ByteTokenizer
 from idiolect.tokenizers.characters import CharacterTokenizer
 from idiolect.tokenizers.extended import ExtendedTokenizer
-from idiolect.tokenizers.formats import json_bpe, json_unigram, json_words
+from idiolect.tokenizers.formats import json_bpe, json_text, json_unigram, json_words
 from idiolect.tokenizers.formats.special import Special
 from idiolect.tokenizers.formats.strict import Json, check, of_type, parse_json, read_bytes, short
 from idiolect.tokenizers.unigram import UnigramTokenizer
@@ -57,9 +57,16 @@ def written(tokenizer: Tokenizer) -> dict[str, bytes]:
             parts = json_bpe.byte_settings()
         case _:
             raise TokenizerError(f"a tokenizer of kind {tokenizer.kind} cannot be written as a {FILE}.")
-    plain = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
+    plain = {"single_word": False, "lstrip": False, "rstrip": False}
+    marks = isinstance(tokenizer, ExtendedTokenizer) and tokenizer.marks
     tokens = [
-        {"id": token_id, "content": name, **plain, "special": name in tokenizer.special_tokens}
+        {
+            "id": token_id,
+            "content": name,
+            **plain,
+            "normalized": marks and name in added,
+            "special": name in tokenizer.special_tokens,
+        }
         for name, token_id in sorted({**tokenizer.special_tokens, **added}.items(), key=lambda item: item[1])
     ]
     settings = {
@@ -119,7 +126,22 @@ def read(file: Path, content: bytes, given: Mapping[str, int]) -> Tokenizer:
         )
     base = _read_model(settings, model, Special(own, special.end_of_text))
     _check_appended(base, {**ids, **added})
-    return ExtendedTokenizer(base, added, ids)
+    return ExtendedTokenizer(base, added, ids, marks=_found_in_marked_text(settings, added))
+
+
+def _found_in_marked_text(settings: Json, added: Mapping[str, int]) -> bool:
+    """Whether added tokens are found after spaces have become `▁`, rather than in the text as it is."""
+    if json_text.puts_space_in_front_once(settings.get("pre_tokenizer")):
+        raise TokenizerError("it has added tokens, and puts a space before the first stretch alone: not supported.")
+    tokens = [
+        record for record in of_type(list, settings["added_tokens"], "the added tokens") if isinstance(record, dict)
+    ]
+    late = {bool(record.get("normalized")) for record in tokens if record.get("content") in added}
+    if settings.get("normalizer") is None or late == {False}:
+        return False
+    if settings["normalizer"] == json_text.SPACES_MARKED and late == {True}:
+        return True
+    raise TokenizerError("it finds added tokens in text that is normalized already, which is not supported.")
 
 
 def _check_appended(base: Tokenizer, names: Mapping[str, int]) -> None:
