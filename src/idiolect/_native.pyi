@@ -53,6 +53,7 @@ class BpeEncoder:
         """The ids of a text, and the bytes that each stands for."""
     def sample(self, text: str | bytes | memoryview, dropout: float, seed: int) -> npt.NDArray[np.uint32]:
         """The ids of a text with BPE-dropout."""
+
 # normalize
 
 class Normalizer:

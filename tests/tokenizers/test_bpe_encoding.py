@@ -194,9 +194,7 @@ def test_ids_do_not_depend_on_threads_nor_on_where_a_long_text_is_cut(trained: B
     chosen = random.Random(1)
     atoms = ["the", "cat", " ", "  ", "\n", "\n\n", "'s", "'", ".", "。", "，", "你好", "é", "12345", "\r\n", "/", "x"]
     text = "".join(chosen.choices(atoms, k=400_000))
-    whole = BytePairTokenizer(
-        tokenizer._pieces, trained.merges, pattern="none", special_tokens=tokenizer.special_tokens
-    )
+    whole = BytePairTokenizer(tokenizer.pieces, trained.merges, pattern="none", special_tokens=tokenizer.special_tokens)
     by_word = {word: whole.encode(word) for word in set(split_words(pattern, text.encode()))}
     expected = [token for word in split_words(pattern, text.encode()) for token in by_word[word]]
     for threads in (1, 2, 7):
@@ -250,7 +248,7 @@ def test_offsets_of_special_tokens_and_of_half_characters(trained: BytePairToken
     assert places.characters == [(0, 1), (0, 1), (1, 14), (14, 15)]
     assert places.bytes == [(0, 1), (1, 2), (2, 15), (15, 16)]
     folded = BytePairTokenizer(
-        trained._pieces,
+        trained.pieces,
         trained.merges,
         pattern="gpt2",
         special_tokens={END_OF_TEXT: 0},
@@ -338,7 +336,7 @@ def test_it_comes_back_from_another_process_with_all_its_options() -> None:
 def test_every_option_shows_in_the_fingerprint(trained: BytePairTokenizer) -> None:
     def made(**options: object) -> str:
         settings = {"pattern": "gpt2", "special_tokens": {END_OF_TEXT: 0}, **options}
-        return BytePairTokenizer([*trained._pieces, b"last"], trained.merges, **settings).fingerprint()  # type: ignore[arg-type]
+        return BytePairTokenizer([*trained.pieces, b"last"], trained.merges, **settings).fingerprint()  # type: ignore[arg-type]
 
     prints = [
         made(),
@@ -421,7 +419,7 @@ def test_any_bytes_come_back(trained: BytePairTokenizer) -> None:
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_a_million_broken_strings_come_back(trained: BytePairTokenizer, pattern: str) -> None:
     tokenizer = BytePairTokenizer(
-        trained._pieces, trained.merges, pattern=pattern, special_tokens=trained.special_tokens
+        trained.pieces, trained.merges, pattern=pattern, special_tokens=trained.special_tokens
     )
     for seed in range(10):
         round_trip(tokenizer, 100_000, seed)
