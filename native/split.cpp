@@ -3,15 +3,21 @@
 
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace idiolect {
 
 namespace {
 
 constexpr std::pair<std::string_view, Pattern> kNames[] = {
-    {"gpt2", Pattern::gpt2},       {"cl100k", Pattern::cl100k},         {"o200k", Pattern::o200k},
-    {"llama3", Pattern::llama3},   {"qwen2", Pattern::qwen2},           {"whitespace", Pattern::whitespace},
-    {"metaspace", Pattern::metaspace}, {"none", Pattern::none},
+    {"gpt2", Pattern::gpt2},
+    {"cl100k", Pattern::cl100k},
+    {"o200k", Pattern::o200k},
+    {"llama3", Pattern::llama3},
+    {"qwen2", Pattern::qwen2},
+    {"whitespace", Pattern::whitespace},
+    {"metaspace", Pattern::metaspace},
+    {"none", Pattern::none},
 };
 
 }  // namespace

@@ -26,7 +26,7 @@ void split(Pattern pattern, std::string_view text, Emit&& emit) {
     case Pattern::cl100k:
     case Pattern::llama3: return scan::each_in_blocks<scan::Cl100kBlocks<3>>(text, emit);
     case Pattern::qwen2: return scan::each_in_blocks<scan::Cl100kBlocks<1>>(text, emit);
-    case Pattern::o200k: return scan::each<scan::O200k>(text, emit);
+    case Pattern::o200k: return scan::each_in_blocks<scan::O200kBlocks>(text, emit);
     case Pattern::whitespace: return scan::each<scan::Whitespace>(text, emit);
     case Pattern::metaspace: return scan::each<scan::Metaspace>(text, emit);
     case Pattern::none: return scan::each<scan::None>(text, emit);
