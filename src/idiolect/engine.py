@@ -10,6 +10,7 @@ artifact.
 
 from __future__ import annotations
 
+import importlib
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -62,12 +63,12 @@ def in_order(
 
 def _on_ray(function: Callable[[Shared, Batch], Result], shared: Shared, batches: Iterable[Batch]) -> Iterator[Result]:
     try:
-        import ray
+        ray: Any = importlib.import_module("ray")
     except ImportError:
         raise UsageError("The engine ray needs Ray: install it with pip install 'idiolect[ray]'.") from None
     if not ray.is_initialized():
         ray.init(include_dashboard=False, log_to_driver=False)
-    remote: Any = ray.remote(function)
+    remote = ray.remote(function)
     reference = ray.put(shared)
     results = (remote.remote(reference, batch) for batch in batches)
     workers = int(ray.cluster_resources().get("CPU", 1))

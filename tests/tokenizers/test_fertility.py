@@ -1,8 +1,9 @@
-"""The figures of a tokenizer's page: shares of sources, bytes per token, and what each doubling of the merges brought."""
+"""The figures of a tokenizer's page: shares of sources, bytes per token, and what more merges brought."""
 
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 
@@ -41,4 +42,4 @@ def test_more_merges_never_make_the_text_longer(data_folder) -> None:  # type: i
     assert isinstance(tokenizer, BytePairTokenizer)
     curve = merge_curve(tokenizer, [text])
     assert curve[0] == (0, pytest.approx(1.0)) and curve[-1][0] == len(tokenizer.merges) == 343
-    assert all(before <= after for (_, before), (_, after) in zip(curve, curve[1:]))
+    assert all(before <= after for (_, before), (_, after) in pairwise(curve))

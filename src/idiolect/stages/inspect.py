@@ -18,6 +18,8 @@ from idiolect.tokenizers.inspect import Tokens, look, replay_merges, visible
 class InspectSettings:
     """Inspection."""
 
+    pattern: str | None = None
+    """How text is cut, where the files of the tokenizer do not say: gpt2, cl100k, o200k and so on."""
     nbest: int = 0
     """How many of the best segmentations to show with their scores, for a unigram tokenizer."""
     merges: bool = False
@@ -36,7 +38,7 @@ def inspect(tokenizer: Path, text: str, settings: InspectSettings) -> Tokens:
     Example:
         >>> idiolect.inspect("tok", "To be, or not to be").ids
     """
-    cutter = Tokenizer.load(tokenizer)
+    cutter = Tokenizer.load(tokenizer, settings.pattern)
     tokens = look(cutter, text)
     console = Console(highlight=False)
     console.print(tokens, soft_wrap=True)

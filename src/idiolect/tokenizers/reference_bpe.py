@@ -6,8 +6,8 @@ The same merges and the same ids as `reference`, which says what they are, at an
   of symbols merged away, not merges × text.
 - encoding a word of n bytes takes O(n log n) whatever the bytes.
 
-The native core (`native/bpe_learn.cpp`, `native/bpe_encode.cpp`) does the same work; its tests compare it with this file
-where `reference` would take too long.
+The native core (`native/bpe_learn.cpp`, `native/bpe_encode.cpp`) does the same work; its tests compare it with this
+file where `reference` would take too long.
 """
 
 from __future__ import annotations

@@ -131,7 +131,7 @@ class WordTokenizer(Tokenizer):
         place = self._checked(token_id)
         return [END_OF_TEXT, f" {UNKNOWN}"][place].encode() if place < 2 else f" {self.words[place - 2]}".encode()
 
-    def ordinary_lengths(self, text: str) -> tuple[list[int], list[int]]:
+    def ordinary_lengths(self, text: str | bytes) -> tuple[list[int], list[int]]:
         """Not known: the spaces between words belong to no token.
 
         Raises:
