@@ -17,7 +17,7 @@ namespace idiolect {
 namespace {
 
 constexpr double kNever = -std::numeric_limits<double>::infinity();
-constexpr double kFloor = 0.01;  // occurrences that a required character has at least
+constexpr double kFloor = 1.0;  // occurrences that a required character has at least
 
 double log_add(double x, double y) {
   const double low = std::min(x, y), high = std::max(x, y);

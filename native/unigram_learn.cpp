@@ -122,20 +122,20 @@ void merge_equal(std::vector<Counted>& words) {
 /// The seeds of these words: first the characters by count, then longer pieces; and their trie.
 void start_from_seeds(UnigramModel& model, std::vector<std::string>& texts, std::vector<Counted>& words,
                       const RequiredCharacters& required, const UnigramLearning& options) {
-  // A word that does not end its sentence is followed by a mark, of which the first byte decides where substrings branch.
-  for (auto& [text, count] : words) {
-    if (const std::size_t length = word_length(text); length == text.size())
-      text += '\xE2';
-    else
-      text.resize(std::min(text.size(), length + 2));
+  // What follows a word decides where substrings branch: a mark (of which the first byte does), or the end of a sentence.
+  if (options.like_sentencepiece) {
+    for (auto& [text, count] : words) {
+      if (const std::size_t length = word_length(text); length == text.size())
+        text += '\xE2';
+      else
+        text.resize(std::min(text.size(), length + 2));
+    }
+    merge_equal(words);
   }
-  merge_equal(words);
   std::vector<WeightedWord> weighted;
   weighted.reserve(words.size());
-  for (const auto& [text, count] : words) {
-    const std::size_t border = text.find('\0');
-    weighted.push_back({text, border == text.npos ? text.size() - 1 : border, count});
-  }
+  for (const auto& [text, count] : words)
+    weighted.push_back({text, options.like_sentencepiece ? std::min(word_length(text), text.size() - 1) : text.size(), count});
   const std::vector<Seed> seeds = unigram_seeds(weighted, options.limits, options.seeds, options.threads);
 
   std::vector<std::pair<std::string, float>> all;
@@ -173,7 +173,8 @@ void start_from_seeds(UnigramModel& model, std::vector<std::string>& texts, std:
 
 /// The lattices of the words alone, which need no longer know what follows them.
 void build_lattices(UnigramModel& model, std::vector<Counted>& words, const UnigramLearning& options) {
-  for (auto& [text, count] : words) text.resize(text.find('\0') == text.npos ? text.size() - 1 : text.find('\0'));
+  if (options.like_sentencepiece)
+    for (auto& [text, count] : words) text.resize(std::min(word_length(text), text.size() - 1));
   merge_equal(words);
   std::sort(words.begin(), words.end(), [](const Counted& one, const Counted& other) {
     return one.second != other.second ? one.second > other.second : one.first < other.first;

@@ -136,7 +136,13 @@ void find_candidates(const Texts& texts, std::span<const Suffix> suffixes, const
     std::size_t first;
     std::uint32_t depth;
   };
+  auto alone = [&](const Suffix& suffix) -> std::uint32_t {
+    const WeightedWord& word = texts.word(texts.word_at(suffix.place));
+    return word.word == word.text.size() && suffix.end - suffix.place < most ? suffix.end - suffix.place : 0;
+  };
   std::vector<Interval> open{{0, 0}};
+  if (!suffixes.empty())
+    if (const std::uint32_t whole = alone(suffixes[0]); whole > 0) open.push_back({0, whole});
   for (std::size_t i = 1; i <= suffixes.size(); ++i) {
     const std::uint32_t shared = i < suffixes.size() ? shared_prefix(text, suffixes[i - 1], suffixes[i], most) : 0;
     std::size_t first = i - 1;
@@ -147,6 +153,9 @@ void find_candidates(const Texts& texts, std::span<const Suffix> suffixes, const
       consider(closed.first, i - 1, closed.depth);
     }
     if (shared > open.back().depth) open.push_back({first, shared});
+    if (i == suffixes.size()) break;
+    // A word with nothing after it may be followed by anything: a branch begins at its end.
+    if (const std::uint32_t whole = alone(suffixes[i]); whole > open.back().depth) open.push_back({i, whole});
   }
 }
 

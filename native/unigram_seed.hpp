@@ -28,7 +28,7 @@ struct UnigramLimits {
 };
 
 /// A word with how often it occurs: UTF-8; its first `word` bytes are the word itself, what follows is the character after
-/// it in the text (NUL: the end of a sentence).
+/// it in the text (NUL: the end of a sentence), or nothing where that is not known.
 struct WeightedWord {
   std::string_view text;
   std::size_t word;

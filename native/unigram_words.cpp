@@ -192,11 +192,11 @@ void UnigramWords::cut(Table& table, std::string_view word) const {
     if (byte < 0x80) {
       const bool letter = (byte | 0x20) >= 'a' && (byte | 0x20) <= 'z';
       static const int latin = script_of('a');
-      script = letter ? latin : byte == ' ' ? kAny : byte == '\n' || byte == '\r' ? kNewline : int{kCommonScript};
+      script = letter ? latin : byte == ' ' ? kAny : byte == 0x1F ? kNever : byte == '\n' || byte == '\r' ? kNewline : int{kCommonScript};
     } else {
       const Character character = decode(at, end);
       bytes = character.bytes;
-      script = character.code == 0x2585 ? kNever : script_of(character.code);
+      script = character.code == 0x2585 ? kNever : int{script_of(character.code)};
       if (script == kInheritedScript) script = before;
     }
     if (before != kAny && script != kAny && before != script) {

@@ -1,7 +1,7 @@
 """The textbook, as tests: each statement that a course on language models makes, by its number.
 
-T1 to T3 tokens and sequences, T6 and T7 what models give, T9 to T11 their parts, T12 the loss, T14 its descent. T4, T5,
-T8 and T13 come with unigram tokenizers, word vectors, recurrent networks and encoders.
+T1 to T4 tokens and sequences, T6 and T7 what models give, T9 to T11 their parts, T12 the loss, T14 its descent. T5, T8
+and T13 come with word vectors, recurrent networks and encoders.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from itertools import product
+from itertools import pairwise, product
 
 import pytest
 import torch
@@ -23,8 +23,10 @@ from idiolect.models.spec import DecoderSpec, Model
 from idiolect.nn.attention import Attention
 from idiolect.nn.positions import rotary_tables, rotate
 from idiolect.nn.reference import attend, multi_head
-from idiolect.tokenizers import reference, reference_bpe
+from idiolect.tokenizers import reference, reference_bpe, reference_unigram
 from idiolect.tokenizers.base import Tokenizer
+from idiolect.tokenizers.normalize import Normalizer
+from idiolect.tokenizers.unigram import UnigramTokenizer
 from idiolect.tokenizers.words import split_words
 
 # Tokens
@@ -178,6 +180,45 @@ def items() -> Tensor:
 def random_heads(heads: int, rows: int, columns: int) -> Tensor:
     generator = torch.Generator().manual_seed(rows)
     return torch.randn(heads, rows, columns, dtype=torch.float64, generator=generator)
+
+
+def test_t4_a_segmentation_has_the_product_of_its_pieces_probabilities() -> None:
+    probability = {"ab": 2 / 3, "c": 1 / 3}
+    assert list(reference_unigram.segmentations("ababc", probability)) == [["ab", "ab", "c"]]
+    assert reference_unigram.likelihood(["ab", "ab", "c"], probability) == pytest.approx(4 / 27)
+    tokenizer = UnigramTokenizer(
+        ["<unk>", "</s>", "ab", "c"],
+        [0.0, 0.0, math.log(2 / 3), math.log(1 / 3)],
+        unknown=0,
+        special_tokens={"</s>": 1},
+        normalizer=Normalizer(),
+    )
+    assert math.exp(tokenizer.log_likelihood(["ab", "ab", "c"])) == pytest.approx(4 / 27)
+    assert tokenizer.encode("ababc") == [2, 2, 3]
+    # The M-step from that segmentation: 2 of the 3 pieces are ab.
+    assert reference_unigram.step({"ababc": 1}, probability) == pytest.approx(probability)
+
+
+def test_t4_the_likelihood_never_falls_from_one_em_step_to_the_next() -> None:
+    words = {"ababc": 3, "abcab": 2, "caba": 1}
+    pieces = ["a", "b", "c", "ab", "abc", "ca", "bab"]
+    probability = dict.fromkeys(pieces, 1 / len(pieces))
+    likelihoods = []
+    for _ in range(20):
+        likelihoods.append(reference_unigram.log_likelihood(words, probability))
+        probability = reference_unigram.step(words, probability)
+    assert all(later >= earlier - 1e-12 for earlier, later in pairwise(likelihoods))
+    assert likelihoods[-1] > likelihoods[0] + 1
+
+
+def test_t4_viterbi_finds_the_best_of_all_segmentations() -> None:
+    probability = {"a": 0.2, "b": 0.1, "c": 0.1, "ab": 0.15, "abc": 0.05, "ca": 0.25, "bab": 0.15}
+    for text in ("ababc", "abcabcaba", "cababcbabab"):
+        best = max(
+            reference_unigram.segmentations(text, probability),
+            key=lambda one: reference_unigram.likelihood(one, probability),
+        )
+        assert reference_unigram.best(text, probability) == best
 
 
 def test_t6_a_decoders_embedding_of_a_position_depends_on_the_left_only(decoder: Model) -> None:

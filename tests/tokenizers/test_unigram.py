@@ -1,0 +1,213 @@
+"""The unigram tokenizer equals its plain-Python oracle, and SentencePiece on its own models."""
+
+from __future__ import annotations
+
+import io
+import math
+import pickle
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import sentencepiece
+from hypothesis import given
+from hypothesis import strategies as st
+
+from idiolect.errors import TokenizerError
+from idiolect.tokenizers import reference_unigram
+from idiolect.tokenizers.normalize import Normalizer
+from idiolect.tokenizers.unigram import UnigramTokenizer
+from idiolect.tokenizers.unigram_learning import UnigramOptions, learn_unigram
+
+SPACES = Normalizer(collapse_spaces=True, prefix_space=True, mark=True)
+LINES = ["the car the cat the rat", "naïve café, 你好世界, 你好", "don't stop -  it's well-done!", "x2 = 10%  "] * 5
+
+
+def of_probabilities(probability: dict[str, float], normalizer: Normalizer = Normalizer()) -> UnigramTokenizer:  # noqa: B008
+    return UnigramTokenizer(
+        ["<unk>", "</s>", *probability],
+        [0.0, 0.0, *map(math.log, probability.values())],
+        unknown=0,
+        special_tokens={"</s>": 1},
+        normalizer=normalizer,
+    )
+
+
+def of_sentencepiece(model: bytes, **settings: bytes) -> tuple[UnigramTokenizer, sentencepiece.SentencePieceProcessor]:
+    peer = sentencepiece.SentencePieceProcessor(model_proto=model)
+    size = peer.get_piece_size()
+    pieces = [peer.id_to_piece(i) for i in range(size)]
+    special = {pieces[i]: i for i in range(size) if peer.is_control(i)}
+    tokenizer = UnigramTokenizer(
+        pieces,
+        [peer.get_score(i) for i in range(size)],
+        unknown=peer.unk_id(),
+        special_tokens=special,
+        normalizer=Normalizer(collapse_spaces=True, prefix_space=True, mark=True, **settings),
+        byte_ids=[i for i in range(size) if peer.is_byte(i)],
+        end_of_text=next(reversed(special)),
+    )
+    return tokenizer, peer
+
+
+def trained(text: str, **options: object) -> bytes:
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(text.split("\n")),
+        model_writer=model,
+        normalization_rule_name="identity",
+        minloglevel=2,
+        **options,
+    )
+    return model.getvalue()
+
+
+@st.composite
+def models(draw: st.DrawFn) -> dict[str, float]:
+    """Every letter and some longer pieces, with weights far enough apart that sums of floats order them right."""
+    longer = draw(st.lists(st.text("abc ", min_size=2, max_size=4), unique=True, max_size=8))
+    pieces = [*"abc ", *longer]
+    weights = draw(st.lists(st.floats(0.01, 1), min_size=len(pieces), max_size=len(pieces)))
+    return {piece: weight / sum(weights) for piece, weight in zip(pieces, weights)}
+
+
+@given(models(), st.text("abc ", max_size=9))
+def test_the_native_code_equals_the_reference(probability: dict[str, float], text: str) -> None:
+    tokenizer = of_probabilities(probability)
+    best = [tokenizer.pieces[i] for i in tokenizer.encode(text)]
+    assert "".join(best) == text
+    expected = reference_unigram.best(text, probability)
+    assert tokenizer.log_likelihood(best) == pytest.approx(tokenizer.log_likelihood(expected), abs=1e-4)
+    total = reference_unigram.probability_of(text, probability)
+    assert math.exp(tokenizer.text_log_likelihood(text)) == pytest.approx(total, rel=1e-5)
+    found = tokenizer.nbest(text, 5)
+    likelihoods = [
+        reference_unigram.likelihood(one, probability) for one in reference_unigram.n_best(text, probability, 5)
+    ]
+    assert [math.exp(score) for _, score in found] == pytest.approx(likelihoods, rel=1e-5)
+    for ids, score in found:
+        assert tokenizer.log_likelihood([tokenizer.pieces[i] for i in ids]) == pytest.approx(score, abs=1e-5)
+    assert len({tuple(ids) for ids, _ in found}) == len(found)
+
+
+@pytest.mark.parametrize(("alpha", "nbest"), [(1.0, -1), (0.3, -1), (0.0, -1), (0.5, 4)])
+def test_samples_come_as_often_as_they_should(alpha: float, nbest: int) -> None:
+    probability = {"a": 0.2, "b": 0.2, "c": 0.1, "ab": 0.2, "bc": 0.15, "abc": 0.15}
+    tokenizer = of_probabilities(probability)
+    ways = reference_unigram.n_best("abcab", probability, nbest if nbest > 0 else 99)
+    weights = [reference_unigram.likelihood(way, probability) ** alpha for way in ways]
+    draws = 4000
+    seen = Counter(tuple(tokenizer.sample("abcab", alpha=alpha, seed=seed, nbest=nbest)) for seed in range(draws))
+    assert sum(seen.values()) == draws and len(seen) == len(ways)
+    chi_square = 0.0
+    for way, weight in zip(ways, weights):
+        due = draws * weight / sum(weights)
+        chi_square += (seen[tuple(tokenizer.pieces.index(piece) for piece in way)] - due) ** 2 / due
+    freedom = len(ways) - 1
+    assert chi_square < freedom + 4 * math.sqrt(2 * freedom)
+    assert tokenizer.sample("abcab", alpha=alpha, seed=7) == tokenizer.sample("abcab", alpha=alpha, seed=7)
+
+
+def test_learnt_text_comes_back_and_any_other_too() -> None:
+    tokenizer = learn_unigram(LINES, UnigramOptions(vocab_size=300))
+    for text in (*LINES, "Ünknown 😀\n\tends  ", "", " ", "  a"):
+        assert tokenizer.decode(tokenizer.encode(text)) == text
+    again = pickle.loads(pickle.dumps(tokenizer))
+    assert again.fingerprint() == tokenizer.fingerprint()
+    assert tokenizer.encode_batch(LINES, threads=1) == tokenizer.encode_batch(LINES, threads=3)
+
+
+@pytest.mark.parametrize("mode", ["fast", "sentencepiece"])
+def test_learning_does_not_depend_on_threads(mode: str) -> None:
+    one, three = (learn_unigram(LINES, UnigramOptions(vocab_size=305, mode=mode, threads=n)) for n in (1, 3))  # type: ignore[arg-type]
+    assert one.pieces == three.pieces and one.scores == three.scores
+
+
+def test_what_cannot_be_learnt_is_refused() -> None:
+    with pytest.raises(TokenizerError, match="larger than the text supports"):
+        learn_unigram(["abc"], UnigramOptions(vocab_size=1000))
+    with pytest.raises(TokenizerError, match="too small"):
+        UnigramOptions(vocab_size=100)
+    with pytest.raises(TokenizerError, match="different characters"):
+        learn_unigram(["abcdefghijkl"], UnigramOptions(vocab_size=263))
+    with pytest.raises(TokenizerError, match="text is empty"):
+        learn_unigram([], UnigramOptions())
+    with pytest.raises(TokenizerError, match="no mode"):
+        UnigramOptions(mode="quick")  # type: ignore[arg-type]
+
+
+def test_a_megabyte_of_one_letter_and_user_defined_pieces() -> None:
+    tokenizer = learn_unigram(LINES, UnigramOptions(vocab_size=300, user_defined=("<sep>", "cat")))
+    assert len(tokenizer.encode("a" * 2**20)) > 2**16
+    ids = tokenizer.encode("a<sep>the catt")
+    assert [tokenizer.pieces[i] for i in ids if i in tokenizer.user_defined] == ["<sep>", "cat"]
+
+
+OPTIONS: list[tuple[dict[str, object], dict[str, object]]] = [
+    ({}, {}),
+    ({"byte_fallback": True}, {"byte_fallback": True}),
+    (
+        {"shrinking_factor": 0.6, "num_sub_iterations": 1, "max_sentencepiece_length": 8, "num_threads": 3},
+        {"shrinking": 0.6, "sub_iterations": 1, "max_piece_length": 8, "num_threads": 3},
+    ),
+    ({"user_defined_symbols": ["the"], "required_chars": "ё"}, {"user_defined": ("the",), "required_characters": "ё"}),
+]
+
+
+@pytest.mark.parametrize(("theirs", "ours"), OPTIONS)
+def test_learning_gives_sentencepieces_pieces_scores_and_ids(
+    data_folder: Path, theirs: dict[str, object], ours: dict[str, object]
+) -> None:
+    text = (data_folder / "japanese" / "botchan_en.txt").read_text()
+    model = trained(text, vocab_size=2000, **theirs)
+    _, peer = of_sentencepiece(model)
+    options = UnigramOptions(**{"vocab_size": 2000, "mode": "sentencepiece", "byte_fallback": False, **ours})  # type: ignore[arg-type]
+    tokenizer = learn_unigram([text], options)
+    assert tokenizer.pieces == [peer.id_to_piece(i) for i in range(2000)]
+    assert tokenizer.scores == pytest.approx([peer.get_score(i) for i in range(2000)], abs=1e-4)
+    lines = [*text.split("\n"), text, "the ё ё😀😀 a  the", " ▁a▁ "]
+    assert tokenizer.encode_batch(lines) == peer.encode(lines)
+
+
+@pytest.mark.parametrize("name", ["japanese/wagahai.txt", "japanese/botchan_en.txt", "shakespeare"])
+def test_ids_of_a_japanese_model_are_sentencepieces(data_folder: Path, name: str) -> None:
+    model = (data_folder / "vocabularies" / "japanese_unigram.model").read_bytes()
+    tokenizer, peer = of_sentencepiece(model, charsmap=_charsmap(model))
+    path = data_folder / name
+    text = (path if path.is_file() else next(path.glob("*.txt"))).read_text()[:300_000]
+    lines = [*text.split("\n"), text]
+    assert tokenizer.encode_batch(lines) == peer.encode(lines)
+    for line in lines[:20]:
+        best = tokenizer.nbest(line, 3)
+        assert [ids for ids, _ in best[:1]] == [peer.encode(line)]
+
+
+def _charsmap(model: bytes) -> bytes:
+    """The normalizer's rule table, found in the file: field 3, in which field 2."""
+
+    def fields(data: bytes) -> dict[int, bytes]:
+        found: dict[int, bytes] = {}
+        at = 0
+
+        def number() -> int:
+            nonlocal at
+            value = shift = 0
+            while True:
+                byte = data[at]
+                at += 1
+                value |= (byte & 127) << shift
+                shift += 7
+                if byte < 128:
+                    return value
+
+        while at < len(data):
+            key = number()
+            if key & 7 == 0:
+                number()
+            else:
+                size = number() if key & 7 == 2 else 4
+                found[key >> 3] = data[at : at + size]
+                at += size
+        return found
+
+    return fields(fields(model)[3]).get(2, b"")
