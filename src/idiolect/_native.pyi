@@ -70,3 +70,71 @@ class Normalizer:
 
     def __call__(self, text: bytes) -> bytes:
         """The text, UTF-8, normalised; a byte that is no UTF-8 becomes U+FFFD."""
+
+# unigram
+
+class UnigramWords:
+    """Counts the words that a unigram model learns from; native/unigram_words.hpp."""
+
+    def __init__(
+        self,
+        *,
+        lines: bool,
+        collapse_spaces: bool,
+        prefix_space: bool,
+        cut_scripts: bool,
+        ends: bool,
+        longest_sentence: int,
+        threads: int,
+    ) -> None: ...
+    def add(self, texts: list[str]) -> None: ...
+    def counts(self) -> list[tuple[bytes, int]]:
+        """The words with their counts, the most frequent first."""
+    @property
+    def sentences(self) -> int: ...
+    @property
+    def left_out(self) -> int: ...
+
+class UnigramLearning:
+    """How a unigram model is learnt; native/unigram_learn.hpp says what each field means."""
+
+    pieces: int
+    target: int
+    seeds: int
+    max_piece_length: int
+    split_digits: bool
+    required: list[int]
+    coverage: float
+    shrinking: float
+    sub_iterations: int
+    shards: int
+    like_sentencepiece: bool
+    threads: int
+    def learn(self, words: UnigramWords | list[tuple[bytes, int]]) -> tuple[list[tuple[str, float]], list[float]]:
+        """Pieces with scores, the likeliest first, and the log likelihood per word after each step.
+
+        Raises:
+            ValueError: an option is out of range, or the text does not suffice.
+        """
+
+class UnigramEncoder:
+    """A unigram model, ready to encode. Raises ValueError where its parts do not fit together."""
+
+    def __init__(
+        self,
+        pieces: list[bytes],
+        scores: npt.NDArray[np.float32],
+        kinds: bytes,
+        byte_ids: npt.NDArray[np.uint32],
+        *,
+        collapse_spaces: bool,
+        prefix_space: bool,
+        mark: bool,
+    ) -> None: ...
+    def encode(
+        self, texts: list[str | bytes | memoryview], threads: int = 0
+    ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
+        """The ids of all texts, and where each text begins in them; one more place for the end."""
+    def nbest(self, text: str, n: int) -> list[tuple[list[int], float]]: ...
+    def sample(self, text: str, alpha: float, seed: int, nbest: int) -> list[int]: ...
+    def log_likelihood(self, text: str, best_only: bool) -> float: ...
