@@ -54,6 +54,8 @@ const Softplus kSoftplus;
 inline float log_add(float x, float y) {
   const float low = std::min(x, y), high = std::max(x, y);
   if (!(high <= low + 50.0f)) return high;
+  // Less than half a unit in the last place of anything from 1 on: the sum rounds to `high`.
+  if (high - low > 17.5f && std::abs(high) >= 1.0f) return high;
   return static_cast<float>(static_cast<double>(high) + kSoftplus(static_cast<double>(high - low)));
 }
 

@@ -201,7 +201,7 @@ class UnigramTokenizer(Tokenizer):
         return ids, lengths
 
     def token_bytes(self, token_id: int) -> bytes:
-        """The bytes a token stands for; a special token's are its name's, the unknown piece's " ⁇ " (as SentencePiece)."""
+        """The bytes a token stands for; a special token's are its name's, the unknown's " ⁇ ", as in SentencePiece."""
         return self._bytes[self._checked(token_id)]
 
     def can_encode(self, text: str) -> bool:
