@@ -138,3 +138,87 @@ class UnigramEncoder:
     def nbest(self, text: str, n: int) -> list[tuple[list[int], float]]: ...
     def sample(self, text: str, alpha: float, seed: int, nbest: int) -> list[int]: ...
     def log_likelihood(self, text: str, best_only: bool) -> float: ...
+
+def first_invalid(data: npt.NDArray[np.uint8], begins: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]) -> int:
+    """The number of the first of the texts data[begins[n] : ends[n]] that is not UTF-8, or how many there are."""
+
+def hashes(
+    data: npt.NDArray[np.uint8], begins: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]
+) -> npt.NDArray[np.uint64]:
+    """BLAKE2b of each text, eight bytes long, as a big-endian number."""
+
+class CountedWords:
+    """Different words with their counts, in the order of their first appearance."""
+
+    def __len__(self) -> int: ...
+    def items(self) -> list[tuple[bytes, int]]: ...
+    @property
+    def missing(self) -> int:
+        """With a memory cap: at most so many occurrences of any one word are not in its count."""
+
+    @property
+    def forgotten(self) -> int:
+        """With a memory cap: how many times a word was forgotten."""
+
+class WordCounter:
+    """Counts words in threads; `max_memory` in bytes, 0 for no cap. For the spaces see native/spaces.hpp."""
+
+    def __init__(
+        self,
+        pattern: str,
+        threads: int = 0,
+        max_memory: int = 0,
+        *,
+        lines: bool = False,
+        collapse_spaces: bool = False,
+        prefix_space: bool = False,
+        mark: bool = False,
+        names: list[str] = ...,
+    ) -> None: ...
+    def add_rows(self, data: npt.NDArray[np.uint8], begins: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]) -> None:
+        """Count the texts data[begins[n] : ends[n]], each cut on its own."""
+
+    def add(self, texts: list[str] | list[bytes]) -> None:
+        """Count texts, each cut on its own; a str with a lone surrogate raises UnicodeEncodeError."""
+
+    def add_word(self, word: str, count: int) -> None:
+        """Add a word counted elsewhere, uncut."""
+
+    def finish(self) -> CountedWords:
+        """All words; the counter is empty afterwards."""
+
+def learn_merges(
+    words: list[tuple[list[int], int]], symbols: int, most: int, tie: str, min_frequency: int = 1, longest: int = 0
+) -> list[tuple[int, int]]:
+    """Merges of words of symbols 0 to symbols - 1, by tie rule "place" or "ids"; merge n makes symbol symbols + n."""
+
+def learn_from_bytes(
+    words: CountedWords,
+    alphabet: bytes,
+    pieces: int,
+    tie: str,
+    *,
+    min_frequency: int = 1,
+    longest: int = 0,
+    barred: list[str] = ...,
+) -> tuple[list[bytes], list[tuple[int, int]], list[int]]:
+    """Alphabet, merges, and how often each pair occurred: words as bytes, numbered as they stand in `alphabet`."""
+
+def learn_from_characters(
+    words: CountedWords,
+    pieces: int,
+    tie: str,
+    *,
+    min_frequency: int = 1,
+    longest: int = 0,
+    barred: list[str] = ...,
+    coverage: float = 1.0,
+    required: str = "",
+    excluded: str = "",
+    by_frequency: bool = False,
+    piece_rules: bool = False,
+    split_by_script: bool = True,
+    split_by_number: bool = True,
+    split_digits: bool = False,
+) -> tuple[list[bytes], list[tuple[int, int]], list[int]]:
+    """Alphabet, merges, and how often each pair occurred: words as characters, the rare ones left out."""

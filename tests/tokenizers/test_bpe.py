@@ -8,7 +8,8 @@ import pytest
 
 from idiolect.errors import TokenizerError
 from idiolect.tokenizers.base import END_OF_TEXT
-from idiolect.tokenizers.bpe import TIES, BytePairTokenizer
+from idiolect.tokenizers.bpe import BytePairTokenizer
+from idiolect.tokenizers.reference import TIES
 
 
 def test_each_text_is_cut_on_its_own() -> None:
@@ -36,8 +37,8 @@ def test_a_vocabulary_larger_than_the_text_supports_is_refused_with_what_it_supp
     assert BytePairTokenizer.learn(["the", "the"], vocab_size=259, pattern="gpt2", ties="first").vocab_size == 259
     with pytest.raises(TokenizerError, match="0 merges, so 257 ids"):
         BytePairTokenizer.learn([], vocab_size=258, pattern="gpt2", ties="first")
-    with pytest.raises(TokenizerError, match="1114112 ids is the most"):
-        BytePairTokenizer.learn(["the"], vocab_size=2_000_000, pattern="gpt2", ties="first")
+    with pytest.raises(TokenizerError, match="2 merges, so 259 ids"):
+        BytePairTokenizer.learn(["the"], vocab_size=2**40, pattern="gpt2", ties="first")
 
 
 def test_unknown_names_are_refused_with_the_known_ones() -> None:

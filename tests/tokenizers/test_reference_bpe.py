@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from idiolect.tokenizers import reference, reference_bpe
-from idiolect.tokenizers.bpe import TIES
+from idiolect.tokenizers.reference import TIES
 
 # Few letters make many ties and many pairs that overlap themselves (aaa).
 words = st.dictionaries(st.lists(st.integers(1, 3), min_size=1, max_size=14).map(tuple), st.integers(1, 4), max_size=12)

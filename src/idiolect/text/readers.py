@@ -120,25 +120,39 @@ def _read_jsonl(file: Path, reading: Reading) -> Iterator[StoredDocument]:
 
 
 def _read_parquet(file: Path, reading: Reading) -> Iterator[StoredDocument]:
+    row = replaced = 0
+    for texts, others in _parquet_rows(file, reading):
+        for data, fields in zip(texts.to_pylist(), others.to_pylist(), strict=True):
+            row += 1
+            text = decode_cell(file, row, data or b"", reading)
+            replaced += text.count("\ufffd") - (data or b"").count(b"\xef\xbf\xbd")
+            reading.count_replaced(file, "bytes", replaced)
+            if text:
+                plain = {name: _json_value(value) for name, value in fields.items()}
+                yield StoredDocument.of(text, {"source": file.name, **plain})
+
+
+def open_parquet(file: Path, reading: Reading, rows: int) -> Iterator[arrow.Array]:
+    """The column that holds the text, so many rows at a time, as an array of undecoded bytes (large binary)."""
+    for texts, _ in _parquet_rows(file, reading, rows, only_text=True):
+        yield texts
+
+
+def _parquet_rows(
+    file: Path, reading: Reading, rows: int = PARQUET_ROWS, *, only_text: bool = False
+) -> Iterator[tuple[arrow.Array, arrow.RecordBatch]]:
+    """The texts of a parquet file, undecoded, and its other columns, a few rows at a time."""
     if file.suffix.lower() in COMPRESSED:
         raise CorpusError(f"{file}: parquet is compressed inside already; unpack the file first.")
+    field = reading.text_field
     try:
         with parquet.ParquetFile(file, pre_buffer=False, buffer_size=1 << 20) as table:
             names = table.schema_arrow.names
-            if reading.text_field not in names:
-                raise CorpusError(_no_field(str(file), reading.text_field, names))
-            row = replaced = 0
-            for batch in table.iter_batches(PARQUET_ROWS, use_threads=False):
-                texts = _as_bytes(file, batch.column(reading.text_field), reading)
-                others = batch.drop_columns([reading.text_field]).to_pylist()
-                for data, fields in zip(texts, others, strict=True):
-                    row += 1
-                    text = _decode_cell(file, row, data or b"", reading)
-                    replaced += text.count("\ufffd") - (data or b"").count(b"\xef\xbf\xbd")
-                    reading.count_replaced(file, "bytes", replaced)
-                    if text:
-                        plain = {name: _json_value(value) for name, value in fields.items()}
-                        yield StoredDocument.of(text, {"source": file.name, **plain})
+            if field not in names:
+                raise CorpusError(_no_field(str(file), field, names))
+            columns = [field] if only_text else None
+            for batch in table.iter_batches(rows, columns=columns, use_threads=False):
+                yield _as_bytes(file, batch.column(field), reading), batch.drop_columns([field])
     except (arrow.ArrowException, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         raise CorpusError(f"{file} cannot be read as parquet ({reason}): copy or make it again.") from None
@@ -147,7 +161,7 @@ def _read_parquet(file: Path, reading: Reading) -> Iterator[StoredDocument]:
         raise CorpusError(f"{file} cannot be read: {reason}.") from None
 
 
-def _as_bytes(file: Path, column: arrow.Array, reading: Reading) -> list[bytes | None]:
+def _as_bytes(file: Path, column: arrow.Array, reading: Reading) -> arrow.Array:
     """The texts of a parquet column, undecoded: parquet does not promise that they are UTF-8."""
     if arrow.types.is_dictionary(column.type):
         column = column.dictionary_decode()
@@ -157,11 +171,15 @@ def _as_bytes(file: Path, column: arrow.Array, reading: Reading) -> list[bytes |
             f'{file}: the column "{reading.text_field}" holds {column.type}, not strings. '
             "Name the column that holds the text (text_field)."
         )
-    texts: list[bytes | None] = column.cast(arrow.large_binary()).to_pylist()
-    return texts
+    return column.cast(arrow.large_binary())
 
 
-def _decode_cell(file: Path, row: int, data: bytes, reading: Reading) -> str:
+def decode_cell(file: Path, row: int, data: bytes, reading: Reading) -> str:
+    """The text of a cell.
+
+    Raises:
+        CorpusError: it is not UTF-8 and `reading` refuses such.
+    """
     try:
         return data.decode("utf-8", errors="strict" if reading.invalid == "refuse" else "replace")
     except UnicodeDecodeError as error:

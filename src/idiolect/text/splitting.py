@@ -9,6 +9,9 @@ from __future__ import annotations
 import hashlib
 from typing import Literal, get_args
 
+import numpy as np
+import numpy.typing as npt
+
 Split = Literal["train", "validation", "test"]
 
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -30,6 +33,18 @@ def split_of(head: str, *, validation: float, test: float) -> Split:
     if place < validation:
         return "validation"
     return "test" if place < validation + test else "train"
+
+
+def splits_of(hashes: npt.NDArray[np.uint64], split: Split, *, validation: float, test: float) -> npt.NDArray[np.bool_]:
+    """Which of many documents are in a split, as `split_of` has it, from the hashes of their (whole, short) texts."""
+    places = hashes.astype(np.float64) / 2**64
+    match split:
+        case "validation":
+            return places < validation
+        case "test":
+            return (places >= validation) & (places < validation + test)
+        case "train":
+            return (places >= validation) & (places >= validation + test)
 
 
 def span_of(split: Split, length: int, *, validation: float, test: float) -> tuple[int, int | None] | None:

@@ -19,7 +19,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -368,28 +368,31 @@ class Tokenizer(ABC):
 
     @staticmethod
     def train(
-        texts: Corpus | Sequence[str],
+        source: Corpus | Path | Sequence[str] | Sequence[Path],
         *,
         kind: str = "bpe",
         vocab_size: int = 8000,
-        pattern: str = "gpt2",
-        ties: str = "first",
+        **options: Any,
     ) -> Tokenizer:
-        """Learn a tokenizer from a corpus or from a list of strings (each a document).
+        """Learn a tokenizer from a corpus, from files, or from a list of strings (each a document).
 
         Args:
-            texts: a `Corpus`, or the texts themselves.
-            kind: "bpe" (byte-level), "words", "whitespace", "characters" or "bytes".
-            vocab_size: ids in all, special tokens and the 256 bytes included; words and characters: at most that many.
-            pattern: how text is cut before merging, for BPE: a key of `patterns.PATTERNS`.
-            ties: which of the equally frequent pairs is merged: "first" (met first) or "huggingface" (smallest ids).
+            source: a `Corpus`; one path or several, of files, folders or patterns; or the texts themselves, as str. Of
+                a corpus and of files, only the documents for training are read (`text.splitting`).
+            kind: "bpe" or "characters".
+            vocab_size: ids in all, special tokens and the 256 bytes included; characters: at most that many.
+            options: for BPE, all of `learning.BpeOptions`: pattern, ties, min_frequency, max_token_length, ...
 
         Raises:
-            TokenizerError: the vocabulary is smaller than the alphabet or larger than the text supports.
-        """
-        from idiolect.tokenizers.formats import train_tokenizer
+            TokenizerError: the vocabulary is smaller than the alphabet or larger than the text supports, or there is no
+                such option.
 
-        return train_tokenizer(texts, kind=kind, vocab_size=vocab_size, pattern=pattern, ties=ties)
+        Example:
+            >>> tokenizer = Tokenizer.train([Path("letters")], vocab_size=32000, pattern="gpt2", ties="huggingface")
+        """
+        from idiolect.tokenizers.learning import train_tokenizer  # learning knows the families, which know this file
+
+        return train_tokenizer(source, kind=kind, vocab_size=vocab_size, options=options)
 
     @staticmethod
     def load(

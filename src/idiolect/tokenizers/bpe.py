@@ -13,24 +13,21 @@ compared line by line.
 from __future__ import annotations
 
 import copy
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Literal, NoReturn, Self
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 import numpy as np
 
 from idiolect._native import BpeEncoder, id_lists
 from idiolect.errors import TokenizerError
 from idiolect.tokenizers.base import END_OF_TEXT, Ids, Places, Text, Tokenizer, string
-from idiolect.tokenizers.byte_level import ALPHABET, utf8
+from idiolect.tokenizers.byte_level import utf8
 from idiolect.tokenizers.normalize import MARK, Normalizer
-from idiolect.tokenizers.patterns import PATTERNS, splitter
-from idiolect.tokenizers.reference_bpe import Pair, learn_merges
+from idiolect.tokenizers.patterns import PATTERNS
+from idiolect.tokenizers.reference_bpe import Pair
 
-TIES = ("first", "huggingface")
-"""The tie rules: which of equally frequent pairs is merged (`reference` defines them)."""
-
-_MOST_IDS = 0x110000  # while learning, an id is the letter chr(id)
+if TYPE_CHECKING:
+    from idiolect.tokenizers.learning import Ties
 
 
 class BytePairTokenizer(Tokenizer):
@@ -127,40 +124,22 @@ class BytePairTokenizer(Tokenizer):
             raise TokenizerError(str(error)) from None
 
     @classmethod
-    def learn(cls, texts: Iterable[str], *, vocab_size: int, pattern: str, ties: str) -> Self:
+    def learn(cls, texts: Iterable[str], *, vocab_size: int, pattern: str, ties: Ties) -> BytePairTokenizer:
         """Learn the merges from texts, read once.
 
         Args:
             texts: each is cut on its own, so that no word crosses from one into the next.
             vocab_size: ids in all: `<|endoftext|>`, the 256 bytes, and the merges.
             pattern: name of the pattern that cuts text into words, a key of `patterns.PATTERNS`.
-            ties: which of equally frequent pairs is merged, "first" or "huggingface".
+            ties: which of equally frequent pairs is merged (`learning` has the rules).
 
         Raises:
             TokenizerError: the vocabulary is smaller than the alphabet or larger than the text supports, the pattern
                 or the tie rule is unknown, or a text has a lone surrogate.
         """
-        smallest = 1 + len(ALPHABET)
-        if ties not in TIES:
-            raise TokenizerError(f"There is no tie rule {ties!r}: choose one of {', '.join(TIES)}.")
-        if vocab_size < smallest:
-            raise TokenizerError(
-                f"A vocabulary of {vocab_size} is too small: {END_OF_TEXT} and the 256 bytes take {smallest} ids."
-            )
-        if vocab_size > _MOST_IDS:
-            raise TokenizerError(f"A vocabulary of {vocab_size} is too large: {_MOST_IDS} ids is the most.")
-        pieces = [END_OF_TEXT.encode(), *(bytes([byte]) for byte in ALPHABET)]
-        words = _count_words(texts, pattern)
-        merges = learn_merges(words, first_id=smallest, most=vocab_size - smallest, ties=ties)
-        pieces_learnt = smallest + len(merges)
-        if pieces_learnt < vocab_size:
-            raise TokenizerError(
-                f"A vocabulary of {vocab_size} is larger than the text supports: it allows {len(merges)} merges, so "
-                f"{pieces_learnt} ids. Ask for at most that many, or give more text."
-            )
-        for left, right in merges:
-            pieces.append(pieces[left] + pieces[right])
-        return cls(pieces, merges, pattern=pattern, special_tokens={END_OF_TEXT: 0})
+        from idiolect.tokenizers.learning import BpeOptions, learn_bpe  # learning knows this class
+
+        return learn_bpe(texts, BpeOptions(vocab_size=vocab_size, pattern=pattern, ties=ties)).tokenizer
 
     def with_merges(self, count: int) -> BytePairTokenizer:
         """The same pieces with the first `count` merges alone: the tokenizer as it was when it had learnt so many."""
@@ -287,14 +266,3 @@ class BytePairTokenizer(Tokenizer):
     def __setstate__(self, state: dict[str, object]) -> None:
         vars(self).update(state)
         self._encoder = self._native()
-
-
-def _count_words(texts: Iterable[str], pattern: str) -> dict[tuple[int, ...], int]:
-    """The different words of the texts, as ids of their bytes, with how often each occurs, in the order they appear."""
-    split = splitter(pattern)
-    counts: Counter[str] = Counter()
-    for text in texts:
-        utf8(text)
-        counts.update(split(text))
-    id_of_byte = {byte: token_id for token_id, byte in enumerate(ALPHABET, start=1)}
-    return {tuple(id_of_byte[byte] for byte in utf8(word)): count for word, count in counts.items()}

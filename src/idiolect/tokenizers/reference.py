@@ -17,6 +17,9 @@ from itertools import pairwise
 
 Pair = tuple[int, int]
 
+TIES = ("first", "huggingface")
+"""The tie rules."""
+
 
 def learn_merges(words: Mapping[tuple[int, ...], int], *, first_id: int, most: int, ties: str) -> list[Pair]:
     """The merges learnt from counted words, at most `most` of them: fewer where no pair is left.
