@@ -482,7 +482,9 @@ NB_MODULE(_native, module) {
              nb::gil_scoped_release released;
              counter.add(views(data, begins, ends));
            }, "data"_a, "begins"_a, "ends"_a)
-      .def("add_word", &WordCounter::add_word, "word"_a, "count"_a)
+      .def("add_word", [](WordCounter& counter, const nb::bytes& word, std::int64_t count) {
+             counter.add_word(view(word), count);
+           }, "word"_a, "count"_a)
       .def("finish", &WordCounter::finish, nb::call_guard<nb::gil_scoped_release>());
 
   // bpe_learn

@@ -14,7 +14,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "an entry's word is read from the bytes of its numbers");
 
 constexpr std::size_t INLINE = 15;          // bytes of a word that lies in its entry
-constexpr std::size_t PIECE = 1 << 18;      // bytes of text that a thread takes at a time, in whole texts
+constexpr std::size_t PIECE = 1 << 16;      // bytes of text that a thread takes at a time, in whole texts
 constexpr std::size_t LEAST_MEMORY = 1 << 20;
 constexpr std::uint64_t LONG = std::uint64_t{0xFF} << 56;
 

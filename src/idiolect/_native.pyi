@@ -181,7 +181,7 @@ class WordCounter:
     def add(self, texts: list[str] | list[bytes]) -> None:
         """Count texts, each cut on its own; a str with a lone surrogate raises UnicodeEncodeError."""
 
-    def add_word(self, word: str, count: int) -> None:
+    def add_word(self, word: bytes, count: int) -> None:
         """Add a word counted elsewhere, uncut."""
 
     def finish(self) -> CountedWords:

@@ -91,7 +91,7 @@ def test_words_that_cannot_be_are_refused() -> None:
 def counted(words: dict[bytes, int]) -> _native.CountedWords:
     counter = _native.WordCounter("none")
     for word, count in words.items():
-        counter.add_word(word.decode(), count)
+        counter.add_word(word, count)
     return counter.finish()
 
 

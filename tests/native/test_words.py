@@ -68,14 +68,14 @@ def test_without_need_a_cap_loses_nothing() -> None:
 def test_words_counted_elsewhere_are_taken_whole() -> None:
     counter = _native.WordCounter("gpt2")
     counter.add(["the car"])
-    counter.add_word("the", 2**40)
-    counter.add_word("two words", 3)
+    counter.add_word(b"the", 2**40)
+    counter.add_word(b"two words", 3)
     assert counter.finish().items() == [(b"the", 2**40 + 1), (b" car", 1), (b"two words", 3)]
     with pytest.raises(ValueError, match="negative count"):
-        counter.add_word("the", -1)
-    counter.add_word("the", 2**63 - 1)
+        counter.add_word(b"the", -1)
+    counter.add_word(b"the", 2**63 - 1)
     with pytest.raises(ValueError, match="63 bits"):
-        counter.add_word("the", 1)
+        counter.add_word(b"the", 1)
 
 
 def test_what_cannot_be_counted_is_refused() -> None:

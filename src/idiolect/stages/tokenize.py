@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,30 +10,111 @@ from typing import Literal
 
 from idiolect.artifact import Recipe, create, unchanged
 from idiolect.config import verb
+from idiolect.errors import TokenizerError
 from idiolect.journal import say
-from idiolect.report import Report
-from idiolect.stages.page import close_page, page
-from idiolect.text.corpus import Corpus
+from idiolect.stages.tokenizer_page import forgotten, tokenizer_page
 from idiolect.text.settings import ReadingSettings
 from idiolect.tokenizers.base import Tokenizer
+from idiolect.tokenizers.bpe_learning import BpeOptions, Learning, learn_bpe
+from idiolect.tokenizers.counting import counted_in_file
+from idiolect.tokenizers.inspect import explain
+from idiolect.tokenizers.learning import train_tokenizer
+from idiolect.tokenizers.normalize import Normalizer
+from idiolect.tokenizers.unigram_learning import UnigramOptions, learn_unigram
 from idiolect.tokenizers.words import WordTokenizer
-
-SAMPLE_CHARACTERS = 1_000_000
-"""Held-out text that the report's figures are measured on."""
 
 
 @dataclass(frozen=True)
 class TokenizeSettings(ReadingSettings):
     """Tokenizer."""
 
-    kind: Literal["bpe", "words", "whitespace", "characters", "bytes"] = "bpe"
-    """What tokens are: merges of bytes, the most frequent words (by rule, or between spaces), characters, bytes."""
+    kind: Literal["bpe", "unigram", "words", "whitespace", "characters", "bytes"] = "bpe"
+    """What tokens are: merges, the likeliest pieces, the most frequent words (by rule, or between spaces), characters,
+    bytes."""
     vocab_size: int = 8000
-    """Ids in all, the special token and the 256 bytes included; for words and characters, the most there may be."""
+    """Ids in all, special tokens and the 256 bytes included; for words and characters, the most there may be."""
     pattern: Literal["gpt2", "cl100k", "o200k", "llama3", "qwen2", "whitespace", "metaspace", "none"] = "gpt2"
-    """How text is cut before pairs are merged."""
-    ties: Literal["first", "huggingface"] = "first"
-    """Which of equally frequent pairs is merged: the one met first, or the one of smallest ids."""
+    """BPE: how text is cut before pairs are merged; "none" for text written without spaces. Ties "sentencepiece" cuts
+    at spaces."""
+    ties: Literal["first", "huggingface", "rustbpe", "sentencepiece"] = "first"
+    """BPE: which of equally frequent pairs is merged: the one met first, or as that tool has it, with its merges."""
+    mode: Literal["fast", "sentencepiece"] = "fast"
+    """Unigram: whose arithmetic: the faster and likelier, or SentencePiece's own."""
+    symbols: Literal["bytes", "characters"] = "bytes"
+    """BPE: what words start as. Ties "sentencepiece" starts from characters."""
+    min_frequency: int = 1
+    """BPE: a pair that occurs less often is not merged."""
+    max_token_length: int = 0
+    """Bytes or characters that a token may have; 0 for no limit (ties "sentencepiece" and unigram: 16)."""
+    coverage: float = 0.0
+    """Of characters: the share of the text that the alphabet covers; 0 for the usual: all (ties "sentencepiece" and
+    unigram: 0.9995)."""
+    required_characters: str = ""
+    """Of characters: those that are in the alphabet whatever their frequency."""
+    byte_fallback: bool = True
+    """Of characters: whether one outside the alphabet is written as its bytes rather than as unknown."""
+    normalize: Literal["none", "nfc", "nfkc", "nfd", "nfkd"] = "none"
+    """Unicode normal form that text is brought to before it is cut."""
+    lowercase: bool = False
+    """Make capitals small letters before text is cut."""
+    max_memory: int = 0
+    """BPE: bytes that the table of counted words may take; the rarest words are forgotten then. 0 for no limit."""
+    counts: Path | None = None
+    """File of words counted elsewhere to learn from: a JSON object, or lines of word, tab, count. TEXT then serves only
+    for the figures of the report."""
+    explain: str = ""
+    """Words on which to show, step by step, what was learnt; for unigram, the pieces of a text with spaces between
+    them."""
+    against: tuple[str, ...] = ()
+    """Other tokenizers to compare with in the report: a folder or file, or PATTERN=FILE where the file does not say how
+    it cuts (cl100k=ranks.tiktoken)."""
+    by: str = "source"
+    """Field of the documents by which the report tells the figures apart: source, or a field such as language."""
+
+    def bpe(self) -> BpeOptions:
+        """The options of BPE, checked."""
+        of_characters = self.symbols == "characters" or self.ties == "sentencepiece"
+        return BpeOptions(
+            vocab_size=self.vocab_size,
+            pattern=self.pattern,
+            ties=self.ties,
+            symbols=self.symbols,
+            min_frequency=self.min_frequency,
+            max_token_length=self.max_token_length,
+            coverage=self.coverage,
+            required_characters=self.required_characters,
+            byte_fallback=self.byte_fallback and of_characters,
+            normalizer=Normalizer(form=self.normalize, lowercase=self.lowercase),
+            max_memory=self.max_memory,
+        )
+
+    def unigram(self) -> UnigramOptions:
+        """The options of the unigram model, checked."""
+        plain = UnigramOptions(vocab_size=self.vocab_size, mode=self.mode, byte_fallback=self.byte_fallback)
+        spaces = plain.spaces
+        return UnigramOptions(
+            vocab_size=self.vocab_size,
+            mode=self.mode,
+            byte_fallback=self.byte_fallback,
+            coverage=self.coverage or plain.coverage,
+            required_characters=self.required_characters,
+            max_piece_length=self.max_token_length or plain.max_piece_length,
+            normalizer=Normalizer(
+                form=self.normalize,
+                lowercase=self.lowercase,
+                collapse_spaces=spaces.collapse_spaces,
+                prefix_space=True,
+                mark=True,
+            ),
+        )
+
+    def others(self) -> dict[str, Tokenizer]:
+        """The tokenizers to compare with, by the name of their file."""
+        found = {}
+        for named in self.against:
+            pattern, equals, path = named.rpartition("=")
+            found[Path(path).name] = Tokenizer.load(path, pattern if equals else None)
+        return found
 
 
 @verb
@@ -44,63 +125,67 @@ def tokenize(texts: Sequence[str], settings: TokenizeSettings, *, out: Path, for
         >>> tokenizer = idiolect.tokenize(["letters/"], kind="bpe", vocab_size=8000, out="tok")
     """
     corpus = settings.corpus(texts)
-    recipe = Recipe("tokenizer", settings, {"corpus": corpus.provenance()})
+    _refuse_early(settings)
+    parents = {"corpus": corpus.provenance()}
+    if settings.counts is not None:
+        parents["counts"] = _provenance_of_counts(settings.counts)
+    recipe = Recipe("tokenizer", settings, parents)
     if unchanged(out, recipe) and not force:
         say(f"{out} is up to date.")
-        return Tokenizer.load(out)
+        tokenizer = Tokenizer.load(out)
+        _explain(tokenizer, settings.explain)
+        return tokenizer
+    others = settings.others()
+    learning: Learning | None = None
     with create(out, recipe, force=force) as folder:
-        tokenizer = Tokenizer.train(
-            corpus,
-            kind=settings.kind,
-            vocab_size=settings.vocab_size,
-            pattern=settings.pattern,
-            ties=settings.ties,
-        )
+        match settings.kind:
+            case "bpe":
+                source = corpus if settings.counts is None else counted_in_file(settings.counts)
+                learning = learn_bpe(source, settings.bpe())
+                tokenizer = learning.tokenizer
+            case "unigram":
+                words = None if settings.counts is None else counted_in_file(settings.counts)
+                counted = words and ((word.decode(), count) for word, count in words.items())
+                tokenizer = learn_unigram(counted or corpus, settings.unigram())
+            case _:
+                tokenizer = train_tokenizer(corpus, kind=settings.kind, vocab_size=settings.vocab_size, options={})
         tokenizer.save(folder)
-        _report(tokenizer, corpus, recipe, out).write(folder / "report.html")
+        report = tokenizer_page(tokenizer, learning, others, corpus, settings.by, recipe, out)
+        report.write(folder / "report.html")
     say(f"Learnt a tokenizer of {tokenizer.vocab_size:,} tokens into {out}.")
     if isinstance(tokenizer, WordTokenizer):
         say("Words it does not know become <|unknown|>, and decoding joins words by single spaces: it is not lossless.")
+    if learning is not None and learning.forgotten:
+        say(forgotten(learning))
+    _explain(tokenizer, settings.explain)
     return tokenizer
 
 
-def _report(tokenizer: Tokenizer, corpus: Corpus, recipe: Recipe, out: Path) -> Report:
-    """The page of a tokenizer: how short it makes held-out text, and what its tokens look like."""
-    text = _held_out(corpus)
-    ids = tokenizer.encode(text)
-    words = len(text.split()) or 1
-    report = page(recipe, out, f"{tokenizer.vocab_size:,} tokens of kind {tokenizer.kind}")
-    report.figures_of_merit(
-        [
-            ("vocabulary", tokenizer.vocab_size),
-            ("bytes per token", round(len(text.encode()) / len(ids), 2)),
-            ("tokens per word", round(len(ids) / words, 2)),
-            ("tokens of the vocabulary used", f"{100 * len(set(ids)) / tokenizer.vocab_size:.0f}%"),
-        ]
-    )
-    if isinstance(tokenizer, WordTokenizer):
-        unknown = 100 * ids.count(tokenizer.unknown) / len(ids)
-        report.text(
-            f"{unknown:.1f}% of the words of the held-out text are unknown. This tokenizer is not lossless: an unknown "
-            "word cannot be read back, and decoding joins words by single spaces."
-        )
-    report.section("A held-out text in tokens")
-    report.tokens(
-        [(tokenizer.token_bytes(i).decode("utf-8", errors="replace"), i) for i in ids[:300]],
-        caption="The first 300 tokens. Each ground is one token; hover over it for its id.",
-    )
-    report.section("Longest tokens")
-    longest = sorted(range(tokenizer.vocab_size), key=lambda i: (-len(tokenizer.token_bytes(i)), i))[:20]
-    rows = [[i, tokenizer.token_bytes(i).decode("utf-8", errors="replace"), ids.count(i)] for i in longest]
-    report.table(["id", "token", "times in the held-out text"], rows)
-    return close_page(report, recipe, out)
+def _refuse_early(settings: TokenizeSettings) -> None:
+    """Refuse what cannot be before anything is read."""
+    if settings.kind == "bpe":
+        settings.bpe()
+    elif settings.kind == "unigram":
+        settings.unigram()
+    elif settings.counts is not None:
+        raise TokenizerError("Only BPE and unigram learn from counted words: leave --counts out, or choose one of them.")
+    if settings.explain and settings.kind not in ("bpe", "unigram"):
+        raise TokenizerError("Only BPE and unigram have steps to explain: leave --explain out, or choose one of them.")
 
 
-def _held_out(corpus: Corpus) -> str:
-    """Up to a million characters that the tokenizer did not learn from; of all the text where nothing is held out."""
-    for split in ("validation", None):
-        pieces = (document.text for document in corpus.documents(split))
-        text = "".join(itertools.islice(pieces, 1000))[:SAMPLE_CHARACTERS]
-        if text:
-            return text
-    raise AssertionError("a corpus is never empty")
+def _explain(tokenizer: Tokenizer, words: str) -> None:
+    """What was learnt, on a few words, on standard output."""
+    for line in explain(tokenizer, words) if words else ():
+        print(line)
+
+
+def _provenance_of_counts(file: Path) -> dict[str, object]:
+    """What stands for a file of counts in the manifest, as `Corpus.provenance` does for text."""
+    try:
+        with open(file, "rb") as opened:
+            digest = hashlib.file_digest(opened, "sha256").hexdigest()
+            size = opened.tell()
+    except OSError as error:
+        raise TokenizerError(f"{file} cannot be read: {error.strerror or error}.") from None
+    files = [{"path": str(file.absolute()), "bytes": size, "sha256": digest}]
+    return {"kind": "counts", "name": file.name, "digest": digest, "files": files}

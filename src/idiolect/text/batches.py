@@ -25,8 +25,8 @@ from idiolect.text.splitting import Split, split_of, splits_of
 CHARACTERS = 4 << 20
 """A list of texts has about so many characters."""
 
-PARQUET_ROWS = 4096
-"""Rows of a parquet file in a batch."""
+PARQUET_ROWS = 1024
+"""Rows of a parquet file in a batch: some MB, so that the next batch takes the memory of the last."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,8 +158,8 @@ class Corpus:
             UsageError: there is no such split.
         """
         self._check_split(split)
-        by_position = split is not None and self._few_lengths() is not None
-        if by_position or self._deduplicate or self._weights is not None:
+        few = self._few_lengths() is not None  # and there is some text
+        if few or self._deduplicate or self._weights is not None:
             yield from in_batches(self.documents(split))
             return
         for source in self._sources:

@@ -379,9 +379,10 @@ class Tokenizer(ABC):
         Args:
             source: a `Corpus`; one path or several, of files, folders or patterns; or the texts themselves, as str. Of
                 a corpus and of files, only the documents for training are read (`text.splitting`).
-            kind: "bpe" or "characters".
-            vocab_size: ids in all, special tokens and the 256 bytes included; characters: at most that many.
-            options: for BPE, all of `learning.BpeOptions`: pattern, ties, min_frequency, max_token_length, ...
+            kind: "bpe", "unigram", "words", "whitespace", "characters" or "bytes".
+            vocab_size: ids in all, special tokens and the 256 bytes included; words and characters: at most that many.
+            options: for BPE, all of `bpe_learning.BpeOptions` (pattern, ties, min_frequency, ...); for unigram, all of
+                `unigram_learning.UnigramOptions` (mode, coverage, ...).
 
         Raises:
             TokenizerError: the vocabulary is smaller than the alphabet or larger than the text supports, or there is no

@@ -27,7 +27,7 @@ from idiolect.tokenizers.patterns import PATTERNS
 from idiolect.tokenizers.reference_bpe import Pair
 
 if TYPE_CHECKING:
-    from idiolect.tokenizers.learning import Ties
+    from idiolect.tokenizers.bpe_learning import Ties
 
 
 class BytePairTokenizer(Tokenizer):
@@ -137,7 +137,7 @@ class BytePairTokenizer(Tokenizer):
             TokenizerError: the vocabulary is smaller than the alphabet or larger than the text supports, the pattern
                 or the tie rule is unknown, or a text has a lone surrogate.
         """
-        from idiolect.tokenizers.learning import BpeOptions, learn_bpe  # learning knows this class
+        from idiolect.tokenizers.bpe_learning import BpeOptions, learn_bpe  # learning knows this class
 
         return learn_bpe(texts, BpeOptions(vocab_size=vocab_size, pattern=pattern, ties=ties)).tokenizer
 

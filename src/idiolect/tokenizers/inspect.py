@@ -7,6 +7,7 @@ words; replaying looks at each merge once.
 from __future__ import annotations
 
 import html
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,9 +19,10 @@ from rich.text import Text
 from idiolect.errors import TokenizerError
 from idiolect.tokenizers.base import Tokenizer
 from idiolect.tokenizers.bpe import BytePairTokenizer
-from idiolect.tokenizers.normalize import Normalizer
+from idiolect.tokenizers.normalize import MARK, Normalizer
 from idiolect.tokenizers.patterns import splitter
 from idiolect.tokenizers.reference import merge_everywhere
+from idiolect.tokenizers.unigram import UnigramTokenizer
 
 GROUNDS = ("#fde2e4", "#e2ece9", "#dfe7fd", "#fff1c1", "#ead8f5")
 """Backgrounds that follow each other, pale enough for black letters."""
@@ -126,6 +128,34 @@ def replay_merges(tokenizer: Tokenizer, text: str) -> Iterator[MergeStep]:
         pairs = {pair for word in words for pair in pairwise(word)}
         symbols = [tokenizer.token_bytes(symbol) for word in words for symbol in word]
         yield MergeStep(rank, tokenizer.token_bytes(token), before - len(symbols), symbols)
+
+
+def explain(tokenizer: Tokenizer, words: str) -> Iterator[str]:
+    """What a tokenizer learnt, on a few words, line by line.
+
+    BPE: its merges, one by one. Unigram: `words` are the pieces of a text with spaces between them; their likelihood by
+    their own shares, then by the model's probabilities, and the segmentation that the model finds likeliest.
+
+    Example:
+        >>> print(*explain(tokenizer, "the car the cat the rat"), sep="\n")
+    """
+    if not isinstance(tokenizer, UnigramTokenizer):
+        yield from map(str, replay_merges(tokenizer, words))
+        return
+    pieces = words.split()
+    text = "".join(pieces).replace(MARK, " ").removeprefix(" ")
+    yield f"{text}: {' | '.join(pieces)}"
+    yield f"by their own shares: {likelihood_as_fractions(pieces)}"
+    probabilities = {piece: math.exp(score) for piece, score in zip(tokenizer.pieces, tokenizer.scores)}
+    if all(piece in probabilities for piece in pieces):
+        product = math.prod(probabilities[piece] for piece in pieces)
+        factors = " · ".join(f"{probabilities[piece]:.3g}" for piece in pieces)
+        yield f"by the model: {factors} = {product:.3g}"
+    else:
+        strangers = [piece for piece in pieces if piece not in probabilities]
+        yield f"by the model: 0, for it has no piece {strangers[0]}"
+    (ids, score), *_ = tokenizer.nbest(text, 1)
+    yield f"likeliest: {' | '.join(tokenizer.pieces[i] for i in ids)} = {math.exp(score):.3g}"
 
 
 def likelihood_as_fractions(pieces: Sequence[str]) -> str:

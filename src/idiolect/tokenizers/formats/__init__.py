@@ -1,4 +1,4 @@
-"""Tokenizers as files, and the one place that chooses a family: learn, save, load and convert.
+"""Tokenizers as files: save, load and convert.
 
 | format | files | module |
 |---|---|---|
@@ -37,34 +37,6 @@ Format = Literal["tokenizer.json", "tiktoken", "sentencepiece", "gpt2"]
 
 _IN_FOLDERS = (tokenizer_json.FILE, "tokenizer.model", "tokenizer.tiktoken", *(merges for merges, _ in gpt2.PAIRS))
 """What is looked for in a folder, in this order."""
-
-
-def train_tokenizer(texts: Corpus | Sequence[str], *, kind: str, vocab_size: int, pattern: str, ties: str) -> Tokenizer:
-    """Learn a tokenizer, as `Tokenizer.train` documents it. Of a corpus, only the documents for training are read."""
-    match kind:
-        case "bpe":
-            return BytePairTokenizer.learn(_strings(texts), vocab_size=vocab_size, pattern=pattern, ties=ties)
-        case "characters":
-            return CharacterTokenizer.learn(_strings(texts), vocab_size=vocab_size)
-        case "words" | "whitespace":
-            return WordTokenizer.learn(_strings(texts), vocab_size=vocab_size, rule=kind)
-        case "bytes":
-            if vocab_size < 257:
-                raise TokenizerError(
-                    f"A vocabulary of {vocab_size} is too small: the bytes and {END_OF_TEXT} take 257."
-                )
-            return ByteTokenizer()
-    raise TokenizerError(f"There is no tokenizer of kind {kind!r}: choose bpe, words, whitespace, characters or bytes.")
-
-
-def _strings(texts: Corpus | Sequence[str]) -> Iterator[str]:
-    if isinstance(texts, str):
-        raise TokenizerError("A tokenizer learns from a list of texts, each a document: put the text into a list.")
-    if isinstance(texts, Sequence):
-        yield from texts
-    else:
-        for document in texts.documents(split="train"):
-            yield document.text
 
 
 def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
