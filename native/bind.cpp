@@ -82,6 +82,7 @@ class Texts {
     views_.reserve(count);
     for (std::size_t n = 0; n < count; ++n) add(PyList_GET_ITEM(texts.ptr(), n));
   }
+  explicit Texts(const nb::object& text) { add(text.ptr()); }
   ~Texts() {
     for (Py_buffer& buffer : buffers_) PyBuffer_Release(&buffer);
   }
@@ -122,26 +123,36 @@ Array to_numpy(std::vector<Number> numbers) {
   return Array(kept->data(), {kept->size()}, owner);
 }
 
+/// The ids as a list of the ints in `numbers`.
+nb::list id_list(std::span<const std::uint32_t> ids, const nb::list& numbers) {
+  const std::size_t known = numbers.size();
+  nb::list list = nb::steal<nb::list>(PyList_New(static_cast<Py_ssize_t>(ids.size())));
+  if (!list.is_valid()) throw nb::python_error();
+  for (std::size_t n = 0; n < ids.size(); ++n) {
+    if (ids[n] >= known) throw nb::index_error("ids");
+    PyObject* number = PyList_GET_ITEM(numbers.ptr(), ids[n]);
+    Py_INCREF(number);
+    PyList_SET_ITEM(list.ptr(), n, number);
+  }
+  return list;
+}
+
 /// One list for each text. Ids are taken from `numbers`, Python's int of each, so none is made anew.
 nb::list id_lists(Given<std::uint32_t> ids, Given<std::int64_t> starts, const nb::list& numbers) {
-  const std::size_t known = numbers.size(), texts = starts.size() ? starts.size() - 1 : 0;
-  const int collects = PyGC_Disable();  // lists of numbers are no garbage, and looking for some takes longer than making them
+  const std::size_t texts = starts.size() ? starts.size() - 1 : 0;
+  // Lists of numbers are no garbage, and looking for some would take longer than making them.
+  struct WithoutCollecting {
+    const int collects = PyGC_Disable();
+    ~WithoutCollecting() {
+      if (collects) PyGC_Enable();
+    }
+  } without_collecting;
   nb::list lists = nb::steal<nb::list>(PyList_New(0));
   for (std::size_t text = 0; text < texts; ++text) {
     const std::int64_t start = starts.data()[text], end = starts.data()[text + 1];
     if (start < 0 || end < start || static_cast<std::size_t>(end) > ids.size()) throw nb::index_error("starts");
-    nb::list list = nb::steal<nb::list>(PyList_New(end - start));
-    if (!list.is_valid()) throw nb::python_error();
-    for (std::int64_t at = start; at < end; ++at) {
-      const std::uint32_t id = ids.data()[at];
-      if (id >= known) throw nb::index_error("ids");
-      PyObject* number = PyList_GET_ITEM(numbers.ptr(), id);
-      Py_INCREF(number);
-      PyList_SET_ITEM(list.ptr(), at - start, number);
-    }
-    lists.append(std::move(list));
+    lists.append(id_list({ids.data() + start, ids.data() + end}, numbers));
   }
-  if (collects) PyGC_Enable();
   return lists;
 }
 
@@ -203,10 +214,18 @@ std::pair<IdArray, PlaceArray> bpe_encode(const BpeEncoder& encoder, const nb::l
   return {to_numpy(std::move(encoded.ids)), to_numpy(std::move(encoded.starts))};
 }
 
+nb::list bpe_encode_text(const BpeEncoder& encoder, const nb::object& text, const nb::list& numbers) {
+  const Texts texts(text);
+  Ids ids;
+  {
+    nb::gil_scoped_release released;
+    ids = encoder.encode_text(texts.views()[0]);
+  }
+  return id_list({ids.data(), ids.size()}, numbers);
+}
+
 std::pair<IdArray, IdArray> bpe_encode_lengths(const BpeEncoder& encoder, const nb::object& text) {
-  nb::list list;
-  list.append(text);
-  const Texts texts(list);
+  const Texts texts(text);
   std::pair<std::vector<std::uint32_t>, std::vector<std::uint32_t>> encoded;
   {
     nb::gil_scoped_release released;
@@ -216,9 +235,7 @@ std::pair<IdArray, IdArray> bpe_encode_lengths(const BpeEncoder& encoder, const 
 }
 
 IdArray bpe_sample(const BpeEncoder& encoder, const nb::object& text, double dropout, std::uint64_t seed) {
-  nb::list list;
-  list.append(text);
-  const Texts texts(list);
+  const Texts texts(text);
   std::vector<std::uint32_t> ids;
   {
     nb::gil_scoped_release released;
@@ -368,6 +385,8 @@ NB_MODULE(_native, module) {
            "unknown"_a, "ignore_merges"_a, "rank_by_piece"_a)
       .def("encode", &bpe_encode, "texts"_a, "threads"_a = 0, "check"_a = false,
            "The ids of all texts, and where each text begins in them; one more place for the end.")
+      .def("encode_text", &bpe_encode_text, "text"_a, "numbers"_a,
+           "The ids of one text as a list; `numbers` is list(range(vocab_size)).")
       .def("encode_lengths", &bpe_encode_lengths, "text"_a, "The ids of a text, and the bytes that each stands for.")
       .def("sample", &bpe_sample, "text"_a, "dropout"_a, "seed"_a, "The ids of a text with BPE-dropout.");
   // normalize

@@ -41,6 +41,16 @@ Encoded BpeEncoder::encode(std::span<const std::string_view> texts, std::size_t 
   return encoded;
 }
 
+Ids BpeEncoder::encode_text(std::string_view text) const {
+  if (text.size() > kPiece) return encode({&text, 1}, 0, false).ids;
+  std::unique_ptr<Workspace> work = borrow();
+  work->ids.clear();
+  encode_piece(text, *work);
+  Ids ids = std::move(work->ids);
+  give_back(std::move(work));
+  return ids;
+}
+
 /// The work in pieces, in the order of the texts: each text in one piece or in several that follow each other.
 std::vector<BpeEncoder::Piece> BpeEncoder::cut(std::span<const std::string_view> texts) const {
   std::vector<Piece> pieces;
@@ -176,6 +186,7 @@ std::unique_ptr<BpeEncoder::Workspace> BpeEncoder::borrow() const {
 }
 
 void BpeEncoder::give_back(std::unique_ptr<Workspace> work) const {
+  if (work->ids.capacity() > 16 * kPiece) work->ids = Ids();  // what an unusually long word needed
   std::lock_guard lock(guard_);
   idle_.push_back(std::move(work));
 }

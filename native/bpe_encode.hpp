@@ -37,6 +37,9 @@ class BpeEncoder {
   /// The ids of each text. With `check`, a text that is not UTF-8 is refused (std::invalid_argument).
   Encoded encode(std::span<const std::string_view> texts, std::size_t threads, bool check) const;
 
+  /// The ids of one text: what `encode` gives, with less ado for a short one.
+  Ids encode_text(std::string_view text) const;
+
   /// The ids of a text with BPE-dropout, which a seed determines.
   std::vector<std::uint32_t> sample(std::string_view text, double dropout, std::uint64_t seed) const;
 

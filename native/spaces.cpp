@@ -1,28 +1,35 @@
 #include "spaces.hpp"
 
 #include <algorithm>
+#include <tuple>
+#include <utility>
 
 #include "split.hpp"
 
 namespace idiolect {
 namespace {
 
+/// Where the next name begins, from `at` on, and how long the longest is that does; npos where there is none.
+std::pair<std::size_t, std::size_t> find_name(const std::vector<std::string>& names, std::string_view text, std::size_t at) {
+  std::string starts;  // the bytes that names begin with: mostly "<" alone
+  for (const std::string& name : names) {
+    if (!name.empty() && starts.find(name[0]) == starts.npos) starts += name[0];
+  }
+  for (at = text.find_first_of(starts, at); at != text.npos; at = text.find_first_of(starts, at + 1)) {
+    std::size_t longest = 0;
+    for (const std::string& name : names) {
+      if (name.size() > longest && text.compare(at, name.size(), name) == 0) longest = name.size();
+    }
+    if (longest > 0) return {at, longest};
+  }
+  return {text.npos, 0};
+}
+
 /// Replaces the names in what was appended since `start`: at each place the longest that fits.
 void replace_names(const std::vector<std::string>& names, std::string& out, std::size_t start) {
-  bool begins[256] = {};
-  for (const std::string& name : names) begins[static_cast<unsigned char>(name.front())] = true;
-  std::size_t kept = start;
-  for (std::size_t at = start; at < out.size();) {
-    std::size_t longest = 0;
-    if (begins[static_cast<unsigned char>(out[at])]) {
-      for (const std::string& name : names) {
-        if (name.size() > longest && out.compare(at, name.size(), name) == 0) longest = name.size();
-      }
-    }
-    out[kept++] = longest > 0 ? '\x1F' : out[at];
-    at += std::max<std::size_t>(longest, 1);
+  for (auto [at, size] = find_name(names, out, start); at != out.npos; std::tie(at, size) = find_name(names, out, at + 1)) {
+    out.replace(at, size, 1, '\x1F');
   }
-  out.resize(kept);
 }
 
 void treat_line(const Spaces& spaces, std::string_view line, std::string& out) {
@@ -49,6 +56,11 @@ void treat_line(const Spaces& spaces, std::string_view line, std::string& out) {
 }
 
 }  // namespace
+
+bool need_care(const Spaces& spaces, std::string_view text) {
+  return text.find(kMetaspace) != text.npos ||
+         (!spaces.names.empty() && find_name(spaces.names, text, 0).first != text.npos);
+}
 
 void treat_spaces(const Spaces& spaces, std::string_view text, std::string& out, std::vector<std::size_t>& ends) {
   while (spaces.lines && text.find('\n') != text.npos) {

@@ -17,7 +17,12 @@ struct Spaces {
   std::vector<std::string> names;  // of special tokens: they become U+001F, which no piece has
 
   bool change_nothing() const { return !lines && !collapse && !prefix && !mark && names.empty(); }
+  /// Whether, cut before each ▁, every word is a ▁ and what stands between two spaces, unless `need_care`.
+  bool give_plain_words() const { return lines && collapse && prefix && mark; }
 };
+
+/// Whether the text has a ▁ of its own, or one of the names.
+bool need_care(const Spaces& spaces, std::string_view text);
 
 /// Appends the text to `out` as the settings say, and to `ends` where each of its lines ends there.
 void treat_spaces(const Spaces& spaces, std::string_view text, std::string& out, std::vector<std::size_t>& ends);

@@ -73,6 +73,18 @@ Key key_of(std::string_view word, const char* end) {
   return {load(at, head), load(at + head, size - head) | std::uint64_t{size} << 56};
 }
 
+template <class Emit>
+void between_spaces(std::string_view text, Emit&& emit) {
+  auto is_space = [](char byte) { return byte == ' ' || byte == '\n'; };
+  const char* end = text.data() + text.size();
+  for (const char* at = text.data(); at < end;) {
+    const char* start = at;
+    while (at < end && !is_space(*at)) ++at;
+    if (at > start) emit(std::string_view(start, static_cast<std::size_t>(at - start)));
+    ++at;
+  }
+}
+
 }  // namespace
 
 /// The words that one thread has counted.
@@ -163,6 +175,8 @@ class WordCounter::Table {
 
 WordCounter::WordCounter(Pattern pattern, std::size_t threads, std::size_t max_memory, Spaces spaces)
     : pattern_(pattern), spaces_(std::move(spaces)), threads_(thread_count(threads)), max_memory_(max_memory) {
+  // Every word begins with the mark then, so it need not be counted with it.
+  if (pattern == Pattern::metaspace && spaces_.give_plain_words()) dropped_ = kMetaspace;
   if (max_memory != 0 && max_memory < LEAST_MEMORY) {
     throw std::invalid_argument("The memory cap for counted words is too low: give at least 1048576 bytes.");
   }
@@ -199,14 +213,15 @@ void WordCounter::add(std::span<const std::string_view> texts) {
         waiters = 0;
       };
       std::uint64_t position = pieces[number].position + 1;
+      auto count_word = [&](std::string_view word, std::string_view text) {
+        const Key key = key_of(word, text.data() + text.size());
+        const std::uint64_t hash = key.hash();
+        table.prefetch(hash);
+        waiting[waiters++] = {key, hash, word, position + static_cast<std::uint64_t>(word.data() - text.data())};
+        if (waiters == WAITING) serve();
+      };
       auto count_words = [&](std::string_view text) {
-        split(pattern_, text, [&](std::string_view word) {
-          const Key key = key_of(word, text.data() + text.size());
-          const std::uint64_t hash = key.hash();
-          table.prefetch(hash);
-          waiting[waiters++] = {key, hash, word, position + static_cast<std::uint64_t>(word.data() - text.data())};
-          if (waiters == WAITING) serve();
-        });
+        split(pattern_, text, [&](std::string_view word) { count_word(word.substr(dropped_.size()), text); });
         position += text.size();
       };
       std::string treated;
@@ -214,6 +229,11 @@ void WordCounter::add(std::span<const std::string_view> texts) {
       for (std::size_t i = pieces[number].begin; i < pieces[number].end; ++i) {
         if (spaces_.change_nothing()) {
           count_words(texts[i]);
+          continue;
+        }
+        if (!dropped_.empty() && !need_care(spaces_, texts[i])) {
+          between_spaces(texts[i], [&](std::string_view word) { count_word(word, texts[i]); });
+          position += 3 * texts[i].size() + 3;
           continue;
         }
         treated.clear();
@@ -245,6 +265,8 @@ void WordCounter::add(std::span<const std::string_view> texts) {
 
 void WordCounter::add_word(std::string_view word, std::int64_t count) {
   if (count < 0) throw std::invalid_argument("A word has a negative count.");
+  if (!word.starts_with(dropped_)) throw std::invalid_argument("A word does not begin with the mark of a space.");
+  word.remove_prefix(dropped_.size());
   const Key key = key_of(word, word.data() + word.size());
   tables_[0]->add(key, key.hash(), word, count, ++position_);
   unsettled_ += word.size() + 1;
@@ -305,11 +327,11 @@ CountedWords WordCounter::finish() {
     bytes += tables_[0]->word(entry).size();
   });
   std::sort(order.begin(), order.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-  words.bytes.reserve(bytes);
+  words.bytes.reserve(bytes + order.size() * dropped_.size());
   words.starts.reserve(order.size() + 1);
   words.counts.reserve(order.size());
   for (const Table::Entry& entry : order) {
-    words.bytes.append(tables_[0]->word(entry));
+    words.bytes.append(dropped_).append(tables_[0]->word(entry));
     words.starts.push_back(words.bytes.size());
     words.counts.push_back(entry.count);
   }

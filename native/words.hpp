@@ -51,7 +51,8 @@ class WordCounter {
   /// Counts texts, each cut on its own. They need not stay.
   void add(std::span<const std::string_view> texts);
 
-  /// Adds words counted elsewhere; `word` is not cut. Throws std::invalid_argument for a negative count.
+  /// Adds words counted elsewhere; `word` is not cut. Throws std::invalid_argument for a negative count, or a word without
+  /// the mark that all others have.
   void add_word(std::string_view word, std::int64_t count);
 
   /// All words; the counter is empty afterwards.
@@ -65,6 +66,7 @@ class WordCounter {
 
   Pattern pattern_;
   Spaces spaces_;
+  std::string_view dropped_;  // what every word begins with, and the tables' words do without
   std::size_t threads_;
   std::size_t max_memory_;
   std::uint64_t position_ = 0;   // of the next text; words are ordered by it

@@ -49,6 +49,9 @@ class BpeEncoder:
         self, texts: list[str | bytes | memoryview], threads: int = 0, check: bool = False
     ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
         """The ids of all texts, and where each text begins in them; one more place for the end."""
+    def encode_text(self, text: str | bytes | memoryview, numbers: list[int]) -> list[int]:
+        """The ids of one text as a list; `numbers` is list(range(vocab_size))."""
+
     def encode_lengths(self, text: str | bytes | memoryview) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
         """The ids of a text, and the bytes that each stands for."""
     def sample(self, text: str | bytes | memoryview, dropout: float, seed: int) -> npt.NDArray[np.uint32]:

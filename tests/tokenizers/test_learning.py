@@ -22,8 +22,8 @@ from idiolect.text.corpus import Corpus
 from idiolect.tokenizers import reference_bpe
 from idiolect.tokenizers.base import END_OF_TEXT, Tokenizer
 from idiolect.tokenizers.bpe import BytePairTokenizer
-from idiolect.tokenizers.byte_level import ALPHABET, to_characters
 from idiolect.tokenizers.bpe_learning import BpeOptions, count_words, learn_bpe
+from idiolect.tokenizers.byte_level import ALPHABET, to_characters
 from idiolect.tokenizers.counting import counted_in_file
 from idiolect.tokenizers.normalize import Normalizer
 from idiolect.tokenizers.patterns import PATTERNS, splitter

@@ -168,7 +168,9 @@ def _refuse_early(settings: TokenizeSettings) -> None:
     elif settings.kind == "unigram":
         settings.unigram()
     elif settings.counts is not None:
-        raise TokenizerError("Only BPE and unigram learn from counted words: leave --counts out, or choose one of them.")
+        raise TokenizerError(
+            "Only BPE and unigram learn from counted words: leave --counts out, or choose one of them."
+        )
     if settings.explain and settings.kind not in ("bpe", "unigram"):
         raise TokenizerError("Only BPE and unigram have steps to explain: leave --explain out, or choose one of them.")
 

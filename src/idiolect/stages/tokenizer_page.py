@@ -1,4 +1,4 @@
-"""The page of a tokenizer: how short it makes held-out text of each source, beside others, and how it uses its tokens."""
+"""The page of a tokenizer: how short it makes held-out text, beside others, and how it uses its tokens."""
 
 from __future__ import annotations
 
@@ -96,7 +96,11 @@ def _sources(
     """A table of sources, with a column for each tokenizer."""
     report.section("Held-out text")
     columns = {name: found, **others}
-    header = ["source", "bytes", *(f"{column}: {what}" for column in columns for what in ("bytes/token", "tokens/word"))]
+    header = [
+        "source",
+        "bytes",
+        *(f"{column}: {what}" for column in columns for what in ("bytes/token", "tokens/word")),
+    ]
     rows: list[list[object]] = []
     parts = {source: [column[source] for column in columns.values()] for source in found}
     if len(found) > 1:

@@ -213,7 +213,7 @@ class Tokenizer(ABC):
                 ids.append(self.special_tokens[string(part)])
                 lengths.append(len(string(part).encode()))
             else:
-                own, own_lengths = self.ordinary_lengths(part)
+                own, own_lengths = self.ordinary_lengths(string(part))
                 ids += own
                 lengths += own_lengths
         data = np.frombuffer(text.encode(), np.uint8)
@@ -228,9 +228,9 @@ class Tokenizer(ABC):
             ids, list(zip(character[starts].tolist(), last.tolist())), list(zip(starts.tolist(), ends.tolist()))
         )
 
-    def ordinary_lengths(self, text: str | bytes) -> tuple[list[int], list[int]]:
+    def ordinary_lengths(self, text: str) -> tuple[list[int], list[int]]:
         """Ids of `text`, in which nothing is special, and how many of its bytes each stands for."""
-        ids = self.encode(text)
+        ids = self.encode_ordinary(text)
         return ids, [len(self.token_bytes(i)) for i in ids]
 
     def sample(self, text: str | bytes, *, alpha: float = 0.1, seed: int = 0, nbest: int = -1) -> list[int]:

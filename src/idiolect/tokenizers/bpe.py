@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal, NoReturn
 
 import numpy as np
 
-from idiolect._native import BpeEncoder, id_lists
+from idiolect._native import BpeEncoder
 from idiolect.errors import TokenizerError
 from idiolect.tokenizers.base import END_OF_TEXT, Ids, Places, Text, Tokenizer, string
 from idiolect.tokenizers.byte_level import utf8
@@ -86,6 +86,7 @@ class BytePairTokenizer(Tokenizer):
         self.rank_by = rank_by
         self.drops_first_space = normalizer.prefix_space
         self.pieces = list(pieces)
+        self._plain = normalizer == Normalizer()
         self._encoder = self._native()
 
     def _native(self) -> BpeEncoder:
@@ -141,10 +142,15 @@ class BytePairTokenizer(Tokenizer):
 
         return learn_bpe(texts, BpeOptions(vocab_size=vocab_size, pattern=pattern, ties=ties)).tokenizer
 
-    def with_merges(self, count: int) -> BytePairTokenizer:
-        """The same pieces with the first `count` merges alone: the tokenizer as it was when it had learnt so many."""
+    def with_merges(self, count: int, *, normalized: bool = False) -> BytePairTokenizer:
+        """The same pieces with the first `count` merges alone: the tokenizer as it was when it had learnt so many.
+
+        With `normalized`, it takes text as it is after normalizing.
+        """
         earlier = copy.copy(self)
         earlier.merges = self.merges[:count]
+        if normalized:
+            earlier.normalizer, earlier._plain = Normalizer(), True
         earlier._encoder = earlier._native()
         return earlier
 
@@ -159,8 +165,10 @@ class BytePairTokenizer(Tokenizer):
         Raises:
             TokenizerError: the text has a lone surrogate, which is no character, or one that cannot be written.
         """
-        ids, starts = self.encode_ordinary_many([text], threads=1)
-        return id_lists(ids, starts, self._numbers)[0]
+        try:
+            return self._encoder.encode_text(text if self._plain else self.normalizer(text), self._numbers)
+        except ValueError as error:
+            self._explain([text], error)
 
     def encode_ordinary_many(
         self, texts: Sequence[Text], *, threads: int = 0, check: bool = False
@@ -249,7 +257,7 @@ class BytePairTokenizer(Tokenizer):
             yield changed
 
     def _normalized(self, texts: Sequence[Text]) -> list[Text]:
-        if self.normalizer == Normalizer():
+        if self._plain:
             return list(texts)
         return [self.normalizer(string(text)) for text in texts]
 

@@ -47,9 +47,9 @@ def as_strings(batch: Rows | list[str]) -> list[str]:
 def counted_in_file(path: Path) -> CountedWords:
     """Words counted elsewhere: a JSON object of word and count, or lines of word, tab, count.
 
-    Words are taken as they stand, as `bpe_learning.count_words` would have cut them: with the gpt2 pattern, with the space before
-    them; for SentencePiece's rule, with `▁` in its place. The order of the file stands for the order of first
-    appearance. A word that stands twice has the sum of its counts.
+    Words are taken as they stand, as `bpe_learning.count_words` would have cut them: with the gpt2 pattern, with the
+    space before them; for SentencePiece's rule, with `▁` in its place. The order of the file stands for the order of
+    first appearance. A word that stands twice has the sum of its counts.
 
     Raises:
         TokenizerError: the file cannot be read, or has something else in it; the message says where.
@@ -99,5 +99,3 @@ def _pairs(path: Path, content: str) -> Iterator[tuple[str, str, object]]:
 def _whole(digits: str) -> int:
     """A whole number, or one that is too large by far where it has more digits than any count."""
     return int(digits) if len(digits) < 30 else 2**63
-
-

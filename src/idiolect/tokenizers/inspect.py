@@ -19,7 +19,7 @@ from rich.text import Text
 from idiolect.errors import TokenizerError
 from idiolect.tokenizers.base import Tokenizer
 from idiolect.tokenizers.bpe import BytePairTokenizer
-from idiolect.tokenizers.normalize import MARK, Normalizer
+from idiolect.tokenizers.normalize import MARK
 from idiolect.tokenizers.patterns import splitter
 from idiolect.tokenizers.reference import merge_everywhere
 from idiolect.tokenizers.unigram import UnigramTokenizer
@@ -115,8 +115,7 @@ def replay_merges(tokenizer: Tokenizer, text: str) -> Iterator[MergeStep]:
     """
     if not isinstance(tokenizer, BytePairTokenizer):
         raise TokenizerError(f"A tokenizer of kind {tokenizer.kind} has no merges to replay: explain one of kind bpe.")
-    bare = tokenizer.with_merges(0)
-    bare.normalizer = Normalizer()
+    bare = tokenizer.with_merges(0, normalized=True)
     words = [tuple(bare.encode(word)) for word in splitter(tokenizer.pattern)(tokenizer.normalizer(text))]
     yield MergeStep(0, b"", 0, [tokenizer.token_bytes(symbol) for word in words for symbol in word])
     pairs = {pair for word in words for pair in pairwise(word)}

@@ -1,7 +1,7 @@
 """Learning a tokenizer of any family: the one place that chooses among them.
 
-    bpe_learning       merges, by four rules for ties       words, characters, bytes_   what needs little learning
-    unigram_learning   pieces, by expectation-maximisation
+bpe_learning       merges, by four rules for ties       words, characters, bytes_   what needs little learning
+unigram_learning   pieces, by expectation-maximisation
 """
 
 from __future__ import annotations

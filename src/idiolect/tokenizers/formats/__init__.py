@@ -15,22 +15,15 @@ The whole file is held while it is read: some hundred bytes for each id.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from idiolect.errors import TokenizerError
-from idiolect.tokenizers.base import END_OF_TEXT, Tokenizer
-from idiolect.tokenizers.bpe import BytePairTokenizer
-from idiolect.tokenizers.bytes_ import ByteTokenizer
-from idiolect.tokenizers.characters import CharacterTokenizer
+from idiolect.tokenizers.base import Tokenizer
 from idiolect.tokenizers.formats import gpt2, sentencepiece, tiktoken, tokenizer_json
 from idiolect.tokenizers.formats.strict import read_bytes
 from idiolect.tokenizers.patterns import PATTERNS
-from idiolect.tokenizers.words import WordTokenizer
-
-if TYPE_CHECKING:
-    from idiolect.text.corpus import Corpus
 
 Format = Literal["tokenizer.json", "tiktoken", "sentencepiece", "gpt2"]
 """What `convert` writes."""
