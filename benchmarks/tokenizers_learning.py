@@ -16,7 +16,7 @@ import hashlib
 import io
 import json
 import os
-import resource
+import re
 import statistics
 import subprocess
 import sys
@@ -105,16 +105,22 @@ def sentencepiece(lines: list[str], size: int) -> Callable[[], list[str]]:
     return lambda: [processor.id_to_piece(n).replace("▁", " ") for n in range(3, size)]
 
 
+def kilobytes(what: str) -> int:
+    """What Linux says of this process's memory: now (VmRSS), or at most since the peak was forgotten (VmHWM)."""
+    return int(re.findall(rf"{what}:\s+(\d+) kB", Path("/proc/self/status").read_text())[0])
+
+
 def worker(side: str, ties: str, file: Path, size: int) -> None:
     """One learning, in this process: prints seconds, memory, and a digest of what was learnt."""
     peers: dict[str, Learner] = {"huggingface": huggingface, "rustbpe": rustbpe, "sentencepiece": sentencepiece}
     learn = ours(ties) if side == "ours" else peers[ties]
     lines = file.read_text(encoding="utf-8").splitlines()
-    before = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    Path("/proc/self/clear_refs").write_text("5")  # forget the peak that reading the lines has left
+    before = kilobytes("VmRSS")
     started = time.perf_counter()
     told = learn(lines, size)
     seconds = time.perf_counter() - started
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
+    memory = (kilobytes("VmHWM") - before) * 1024
     digest = hashlib.sha256("\n".join(told()).encode()).hexdigest()
     print(json.dumps({"side": side, "ties": ties, "seconds": seconds, "megabytes": memory / 1e6, "learnt": digest}))
 

@@ -68,12 +68,25 @@ def _on_ray(function: Callable[[Shared, Batch], Result], shared: Shared, batches
         raise UsageError("The engine ray needs Ray: install it with pip install 'idiolect[ray]'.") from None
     if not ray.is_initialized():
         ray.init(include_dashboard=False, log_to_driver=False)
-    remote = ray.remote(function)
-    reference = ray.put(shared)
-    results = (remote.remote(reference, batch) for batch in batches)
+    remote = ray.remote(_with_shared)
+    boxed = [ray.put(shared)]  # in a list, or Ray would unpack it anew for every call
+    results = (remote.remote(function, boxed, batch) for batch in batches)
     workers = int(ray.cluster_resources().get("CPU", 1))
     for result in _windowed(results, WAITING * workers):
         yield ray.get(result)
+
+
+_unpacked: dict[Any, Any] = {}
+"""In a worker of Ray: what the calls share, by its reference."""
+
+
+def _with_shared(function: Callable[[Any, Any], Any], boxed: list[Any], batch: Any) -> Any:
+    """One call in a worker, which unpacks what is shared once."""
+    ray: Any = importlib.import_module("ray")
+    if boxed[0] not in _unpacked:
+        _unpacked.clear()
+        _unpacked[boxed[0]] = ray.get(boxed[0])
+    return function(_unpacked[boxed[0]], batch)
 
 
 def _windowed(results: Iterator[Any], window: int) -> Iterator[Any]:

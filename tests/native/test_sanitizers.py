@@ -38,3 +38,9 @@ def test_damaged_rule_tables_are_refused_or_applied_without_a_fault(tmp_path: Pa
     spec = sentencepiece_model_pb2.NormalizerSpec.FromString(normalizer.serialized_normalizer_spec())
     (tmp_path / "table").write_bytes(spec.precompiled_charsmap)
     run(tmp_path, "fuzz_normalize", ["normalize.cpp", "unicode.cpp"], tmp_path / "table", 1, 100_000)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_learning_and_encoding_random_texts_and_wrong_settings_without_a_fault(tmp_path: Path, seed: int) -> None:
+    core = sorted(path.name for path in NATIVE.glob("*.cpp") if path.name != "bind.cpp")
+    run(tmp_path, "fuzz_tokenizers", core, 10_000, seed)

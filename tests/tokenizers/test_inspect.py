@@ -54,7 +54,8 @@ def test_t4_a_segmentations_likelihood_is_a_product_of_fractions() -> None:
 
 
 def test_tokens_are_coloured_at_the_terminal_and_in_a_notebook(tokenizer: Tokenizer) -> None:
-    tokens = look(tokenizer, "the <b>\n")
+    tokens = tokenizer.show("the <b>\n")
+    assert tokens == look(tokenizer, "the <b>\n")
     assert b"".join(tokens.pieces) == b"the <b>\n"
     page = tokens._repr_html_()
     assert "&lt;" in page and "<b>" not in page and f'title="{tokens.ids[0]}"' in page

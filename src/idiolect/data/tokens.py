@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from idiolect.engine import Engine, in_order
 from idiolect.errors import ArtifactError, CorpusError
 from idiolect.text.document import Document
 from idiolect.tokenizers.base import Tokenizer
@@ -125,7 +126,11 @@ class ShardWriter:
 
 
 def write_splits(
-    documents: Iterable[tuple[str, Document]], tokenizer: Tokenizer, folder: Path, splits: Sequence[str]
+    documents: Iterable[tuple[str, Document]],
+    tokenizer: Tokenizer,
+    folder: Path,
+    splits: Sequence[str],
+    engine: Engine = "threads",
 ) -> None:
     """Encode documents into the shards of their splits, in one pass.
 
@@ -134,12 +139,13 @@ def write_splits(
         tokenizer: encodes them, a batch at a time, in threads.
         folder: where the shards go.
         splits: the names of the splits, each of which gets a shard even where it has no documents.
+        engine: where batches are encoded; the shards are the same.
     """
     writers: dict[str, _SplitWriter] = {}
     try:
         for split in splits:
             writers[split] = _SplitWriter(folder, split, tokenizer)
-        for split, document, ids in _encoded(documents, tokenizer):
+        for split, document, ids in _encoded(documents, tokenizer, engine):
             writers[split].add(document, ids)
         for writer in writers.values():
             writer.close()
@@ -149,20 +155,32 @@ def write_splits(
 
 
 def _encoded(
-    documents: Iterable[tuple[str, Document]], tokenizer: Tokenizer
+    documents: Iterable[tuple[str, Document]], tokenizer: Tokenizer, engine: Engine
 ) -> Iterator[tuple[str, Document, npt.NDArray[np.uint32]]]:
-    """Each document with its split and its ids, encoded a batch at a time."""
+    """Each document with its split and its ids, encoded a batch at a time while the next ones are read."""
+    kept, sent = itertools.tee(_batches(documents))
+    texts = ([document.text for _, document in batch] for batch in sent)
+    for (ids, starts), batch in zip(in_order(engine, _encode_texts, tokenizer, texts, workers=1), kept):
+        for (split, document), start, stop in zip(batch, starts.tolist(), starts[1:].tolist()):
+            yield split, document, ids[start:stop]
+
+
+def _encode_texts(tokenizer: Tokenizer, texts: list[str]) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
+    return tokenizer.encode_many(texts)
+
+
+def _batches(documents: Iterable[tuple[str, Document]]) -> Iterator[list[tuple[str, Document]]]:
+    """The documents, some megabytes at a time."""
     batch: list[tuple[str, Document]] = []
     characters = 0
-    for next_one in itertools.chain(documents, (None,)):
-        if next_one is not None:
-            batch.append(next_one)
-            characters += len(next_one[1].text)
-        if batch and (next_one is None or characters >= BATCH):
-            ids, starts = tokenizer.encode_many([document.text for _, document in batch])
-            for (split, document), start, stop in zip(batch, starts.tolist(), starts[1:].tolist()):
-                yield split, document, ids[start:stop]
+    for split, document in documents:
+        batch.append((split, document))
+        characters += len(document.text)
+        if characters >= BATCH:
+            yield batch
             batch, characters = [], 0
+    if batch:
+        yield batch
 
 
 class _SplitWriter:

@@ -9,6 +9,7 @@ from pathlib import Path
 from idiolect.artifact import Artifact, Recipe, create, unchanged
 from idiolect.config import verb
 from idiolect.data.tokens import Tokens, write_splits
+from idiolect.engine import Engine
 from idiolect.journal import say
 from idiolect.stages.page import close_page, page
 from idiolect.text.settings import ReadingSettings
@@ -22,6 +23,8 @@ class EncodeSettings(ReadingSettings):
 
     tokenizer: Path = Path("tok")
     """Folder of the tokenizer."""
+    engine: Engine = "threads"
+    """Where text is encoded: threads of this process, or a Ray cluster (RAY_ADDRESS; without it, this machine)."""
 
 
 @verb
@@ -41,7 +44,7 @@ def encode(texts: Sequence[str], settings: EncodeSettings, *, out: Path, force: 
         return Tokens.load(out)
     with create(out, recipe, force=force) as folder:
         tokenizer.save(folder)
-        write_splits(corpus.assigned(), tokenizer, folder, SPLITS)
+        write_splits(corpus.assigned(), tokenizer, folder, SPLITS, settings.engine)
         tokens = Tokens.load(folder)
         total = sum(len(stream) for stream in tokens.splits.values())
         report = page(recipe, out, f"{total:,} tokens of {tokenizer.vocab_size:,} kinds")

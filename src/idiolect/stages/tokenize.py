@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from idiolect.artifact import Recipe, create, unchanged
 from idiolect.config import verb
+from idiolect.engine import Engine
 from idiolect.errors import TokenizerError
 from idiolect.journal import say
 from idiolect.stages.tokenizer_page import forgotten, tokenizer_page
 from idiolect.text.settings import ReadingSettings
 from idiolect.tokenizers.base import Tokenizer
+from idiolect.tokenizers.bpe import BytePairTokenizer
 from idiolect.tokenizers.bpe_learning import BpeOptions, Learning, learn_bpe
 from idiolect.tokenizers.counting import counted_in_file
 from idiolect.tokenizers.inspect import explain
 from idiolect.tokenizers.learning import train_tokenizer
 from idiolect.tokenizers.normalize import Normalizer
+from idiolect.tokenizers.unigram import UnigramTokenizer
 from idiolect.tokenizers.unigram_learning import UnigramOptions, learn_unigram
 from idiolect.tokenizers.words import WordTokenizer
 
@@ -57,8 +60,13 @@ class TokenizeSettings(ReadingSettings):
     """Unicode normal form that text is brought to before it is cut."""
     lowercase: bool = False
     """Make capitals small letters before text is cut."""
+    rules: Path | None = None
+    """SentencePiece model whose table of rules is applied to text before it is cut."""
     max_memory: int = 0
     """BPE: bytes that the table of counted words may take; the rarest words are forgotten then. 0 for no limit."""
+    engine: Engine = "threads"
+    """BPE: where words are counted: threads of this process, or a Ray cluster (RAY_ADDRESS; without it, this
+    machine)."""
     counts: Path | None = None
     """File of words counted elsewhere to learn from: a JSON object, or lines of word, tab, count. TEXT then serves only
     for the figures of the report."""
@@ -84,8 +92,9 @@ class TokenizeSettings(ReadingSettings):
             coverage=self.coverage,
             required_characters=self.required_characters,
             byte_fallback=self.byte_fallback and of_characters,
-            normalizer=Normalizer(form=self.normalize, lowercase=self.lowercase),
+            normalizer=Normalizer(form=self.normalize, lowercase=self.lowercase, charsmap=self.charsmap),
             max_memory=self.max_memory,
+            engine=self.engine,
         )
 
     def unigram(self) -> UnigramOptions:
@@ -102,11 +111,23 @@ class TokenizeSettings(ReadingSettings):
             normalizer=Normalizer(
                 form=self.normalize,
                 lowercase=self.lowercase,
+                charsmap=self.charsmap,
                 collapse_spaces=spaces.collapse_spaces,
                 prefix_space=True,
                 mark=True,
             ),
         )
+
+    @property
+    def charsmap(self) -> bytes:
+        """The table of rules that is asked for."""
+        if self.rules is None:
+            return b""
+        model = Tokenizer.load(self.rules)
+        table = model.normalizer.charsmap if isinstance(model, BytePairTokenizer | UnigramTokenizer) else b""
+        if not table:
+            raise TokenizerError(f"{self.rules} has no table of rules: give a SentencePiece model that normalizes.")
+        return table
 
     def others(self) -> dict[str, Tokenizer]:
         """The tokenizers to compare with, by the name of their file."""
@@ -129,7 +150,7 @@ def tokenize(texts: Sequence[str], settings: TokenizeSettings, *, out: Path, for
     parents = {"corpus": corpus.provenance()}
     if settings.counts is not None:
         parents["counts"] = _provenance_of_counts(settings.counts)
-    recipe = Recipe("tokenizer", settings, parents)
+    recipe = Recipe("tokenizer", replace(settings, explain=""), parents)  # what is shown changes nothing that is made
     if unchanged(out, recipe) and not force:
         say(f"{out} is up to date.")
         tokenizer = Tokenizer.load(out)

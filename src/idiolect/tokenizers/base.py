@@ -29,6 +29,7 @@ from idiolect.errors import TokenizerError
 
 if TYPE_CHECKING:
     from idiolect.text.corpus import Corpus
+    from idiolect.tokenizers.inspect import Tokens
 
 Ids = npt.NDArray[np.uint32]
 Text = str | bytes | memoryview
@@ -314,6 +315,16 @@ class Tokenizer(ABC):
     def decode_batch(self, batch: Iterable[Iterable[int]]) -> list[str]:
         """The text of each list of ids."""
         return [self.decode(ids) for ids in batch]
+
+    def show(self, text: str) -> Tokens:
+        """The text as this tokenizer cuts it, coloured at a terminal and in a notebook.
+
+        Example:
+            >>> tokenizer.show("To be, or not to be")
+        """
+        from idiolect.tokenizers.inspect import look  # which knows the families, which know this file
+
+        return look(self, text)
 
     def stream(self) -> StreamDecoder:
         """A decoder that takes one id at a time and never emits half a character."""

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 from idiolect._native import CountedWords, WordCounter, learn_from_bytes, learn_from_characters
+from idiolect.engine import Engine, in_order
 from idiolect.errors import TokenizerError
 from idiolect.text.batches import Rows
 from idiolect.text.corpus import Corpus
@@ -76,6 +77,8 @@ class BpeOptions:
     """Bytes that the table of counted words may take; the rarest words are forgotten then. 0 for no limit."""
     threads: int = 0
     """Threads that count; 0 for as many as this process may use. The result is the same for any number."""
+    engine: Engine = "threads"
+    """Where words are counted: threads of this process, or a Ray cluster. The result is the same."""
 
     def __post_init__(self) -> None:
         if self.ties not in _TIE_OF:
@@ -165,32 +168,57 @@ def count_words(source: Corpus | Iterable[str], options: BpeOptions) -> CountedW
     Raises:
         TokenizerError: a text has a lone surrogate.
     """
+    counter = _new_counter(options, options.threads, options.max_memory)
+    if options.engine == "ray":
+        for words in in_order("ray", _counted, options, text_batches(source), workers=1):
+            for word, count in words:
+                counter.add_word(word, count)
+    else:
+        for batch in text_batches(source):
+            _read(counter, options, batch)
+    return counter.finish()
+
+
+def _counted(options: BpeOptions, batch: Rows | list[str]) -> list[tuple[bytes, int]]:
+    """The words of one batch, counted in a process of its own."""
+    counter = _new_counter(options, 1, 0)
+    _read(counter, options, batch)
+    return counter.finish().items()
+
+
+def _new_counter(options: BpeOptions, threads: int, max_memory: int) -> WordCounter:
     normalizer = _normalizer(options)
-    plain = Normalizer(
-        collapse_spaces=normalizer.collapse_spaces, prefix_space=normalizer.prefix_space, mark=normalizer.mark
-    )
     sentencepiece = options.ties == "sentencepiece"
     names = _special_names(options) if sentencepiece else []
-    if normalizer == plain:  # only spaces to treat, which the counter does itself
-        counter = WordCounter(
-            _pattern(options),
-            options.threads,
-            options.max_memory,
-            lines=sentencepiece,
-            collapse_spaces=plain.collapse_spaces,
-            prefix_space=plain.prefix_space,
-            mark=plain.mark,
-            names=names,
-        )
-        for batch in text_batches(source):
-            _count(counter, batch)
-    else:
-        counter = WordCounter(_pattern(options), options.threads, options.max_memory, names=names)
-        for batch in text_batches(source):
-            texts = as_strings(batch)
-            lines = [line for text in texts for line in text.split("\n")] if sentencepiece else texts
-            _count(counter, [normalizer(line) for line in lines])
-    return counter.finish()
+    if not _only_spaces(normalizer):
+        return WordCounter(_pattern(options), threads, max_memory, names=names)
+    return WordCounter(
+        _pattern(options),
+        threads,
+        max_memory,
+        lines=sentencepiece,
+        collapse_spaces=normalizer.collapse_spaces,
+        prefix_space=normalizer.prefix_space,
+        mark=normalizer.mark,
+        names=names,
+    )
+
+
+def _only_spaces(normalizer: Normalizer) -> bool:
+    """Whether it treats nothing but spaces, which the counter does itself."""
+    return normalizer == Normalizer(
+        collapse_spaces=normalizer.collapse_spaces, prefix_space=normalizer.prefix_space, mark=normalizer.mark
+    )
+
+
+def _read(counter: WordCounter, options: BpeOptions, batch: Rows | list[str]) -> None:
+    normalizer = _normalizer(options)
+    if _only_spaces(normalizer):
+        _count(counter, batch)
+        return
+    texts = as_strings(batch)
+    lines = [line for text in texts for line in text.split("\n")] if options.ties == "sentencepiece" else texts
+    _count(counter, [normalizer(line) for line in lines])
 
 
 def _count(counter: WordCounter, batch: Rows | list[str]) -> None:

@@ -8,9 +8,11 @@ Ids: a byte is its own id, and 256 is `<|endoftext|>`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from idiolect.tokenizers.base import END_OF_TEXT, Tokenizer
+import numpy as np
+
+from idiolect.tokenizers.base import END_OF_TEXT, Ids, Places, Text, Tokenizer, string
 from idiolect.tokenizers.byte_level import utf8
 
 
@@ -39,6 +41,14 @@ class ByteTokenizer(Tokenizer):
             TokenizerError: the text has a lone surrogate, which is no character.
         """
         return list(utf8(text))
+
+    def encode_ordinary_many(
+        self, texts: Sequence[Text], *, threads: int = 0, check: bool = False
+    ) -> tuple[Ids, Places]:
+        """Ids of each text end to end, and where each begins; with `check`, bytes that are not UTF-8 are refused."""
+        encoded = [utf8(string(text)) if check or isinstance(text, str) else bytes(text) for text in texts]
+        starts = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
+        return np.frombuffer(b"".join(encoded), np.uint8).astype(np.uint32), starts
 
     def token_bytes(self, token_id: int) -> bytes:
         """The byte itself (of `<|endoftext|>`: its name's)."""
