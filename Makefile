@@ -15,11 +15,14 @@ test: .venv/dev
 	$(BIN)/python -m pytest -q -n auto
 
 # Kills, long trainings, whatever takes minutes.
-test-slow: .venv/dev
+test-slow: .venv/slow
 	$(BIN)/python -m pytest -q -m slow
 
-# NANOGPT=FOLDER names a checkout of the peer, to run both sides.
+# NANOGPT=FOLDER names a checkout of the peer, to run both sides. About twenty minutes.
 bench: .venv/dev
+	$(BIN)/python benchmarks/tokenizers_learning.py
+	$(BIN)/python benchmarks/tokenizers_encoding.py
+	$(BIN)/python benchmarks/unigram.py
 	$(BIN)/python benchmarks/shakespeare.py $(if $(NANOGPT),--nanogpt $(NANOGPT))
 
 check: .venv/dev
@@ -47,6 +50,11 @@ SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/pip install -q -e '.[test,check]'
 	touch .venv/demo $@
+
+# Ray beside the rest: only the slow tests need it.
+.venv/slow: .venv/dev
+	$(BIN)/pip install -q ray
+	touch $@
 
 clean:
 	rm -rf .venv build demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
