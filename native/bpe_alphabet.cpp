@@ -60,8 +60,11 @@ std::vector<char32_t> choose(const CountedWords& words, const CharacterOptions& 
   std::vector<char32_t> chosen;
   std::int64_t covered = 0;
   for (char32_t code : met) {
-    // SentencePiece compares in single precision.
-    if (all > 0 && static_cast<float>(1.0 * covered / all) >= static_cast<float>(options.coverage)) break;
+    const double share = all > 0 ? 1.0 * covered / all : 0;
+    const bool enough = options.piece_rules  // SentencePiece compares in single precision, where almost all is all
+                            ? static_cast<float>(share) >= static_cast<float>(options.coverage)
+                            : share >= options.coverage;
+    if (enough && all > 0) break;
     covered += counts[code];
     if (!excluded[code]) chosen.push_back(code);
   }

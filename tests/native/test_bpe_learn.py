@@ -112,3 +112,9 @@ def test_characters_are_chosen_by_coverage_and_need() -> None:
         _native.learn_from_characters(words, 3, "ids")
     with pytest.raises(ValueError, match="256 bytes once"):
         _native.learn_from_bytes(words, bytes(255), 300, "ids")
+
+
+def test_full_coverage_leaves_no_character_out_however_rare() -> None:
+    words = counted({b"a": 10**9, b"b": 1})
+    assert _native.learn_from_characters(words, 100, "ids")[0] == [b"a", b"b"]
+    assert _native.learn_from_characters(words, 100, "text", piece_rules=True)[0] == [b"a"]  # as SentencePiece has it
