@@ -32,6 +32,11 @@ def test_random_texts_are_cut_without_a_fault(tmp_path: Path) -> None:
     run(tmp_path, "fuzz_split", ["split.cpp", "unicode.cpp"], 1, 200_000)
 
 
+def test_rows_spaces_and_characters_are_counted_and_learnt_from_without_a_fault(tmp_path: Path) -> None:
+    core = sorted(path.name for path in NATIVE.glob("*.cpp") if path.name != "bind.cpp")
+    run(tmp_path, "fuzz_learn", core, 1, 20_000)
+
+
 def test_damaged_rule_tables_are_refused_or_applied_without_a_fault(tmp_path: Path) -> None:
     rules = {"ab": "X", "abc": "YY", "é": "e", "b": "", "中": "zh  ", "e\u0301": "é", "😀": " ", "\t": " "}
     normalizer = sentencepiece.SentencePieceNormalizer(norm_map=list(rules.items()))
