@@ -46,6 +46,9 @@ PROBE = (
 """The fixed text whose ids identify a tokenizer (its fingerprint)."""
 
 
+_MADE_AGAIN = ("_decoder", "_numbers", "_fingerprint")
+
+
 class TokenPlaces(NamedTuple):
     """A text's ids, and where each token stands in the text."""
 
@@ -336,6 +339,11 @@ class Tokenizer(ABC):
         It covers all that decides the ids (kind, special tokens, pieces, merges, pattern) and, so that a change of the
         code or of Unicode's tables shows too, the ids of what it can write of a fixed probe text.
         """
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        """Made once: it takes a look at every piece, and each shard of tokens asks for it."""
         probe = "".join(character for character in PROBE if self.can_encode(character))
         pieces = [self.token_bytes(token_id).hex() for token_id in range(self.vocab_size)]
         special = sorted(self.special_tokens.items())
@@ -357,7 +365,7 @@ class Tokenizer(ABC):
 
     def __getstate__(self) -> dict[str, object]:
         """What is copied or sent to another process: all but what can be made again."""
-        return {name: value for name, value in vars(self).items() if name not in ("_decoder", "_numbers")}
+        return {name: value for name, value in vars(self).items() if name not in _MADE_AGAIN}
 
     def _parts(self, text: str | bytes, allowed_special: Collection[str]) -> list[str | bytes]:
         """The text cut at the allowed special tokens: text, name, text, …, text. Of names that overlap, the longest."""
