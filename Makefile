@@ -39,7 +39,7 @@ wheel: .venv/dev
 	cd build/wheel && venv/bin/idiolect --version && venv/bin/python -c "import idiolect; idiolect.pretrain; idiolect.Report('t', kind='model').html()"
 
 # What each command needs; the stamps are remade when the pins or the C++ change. Each installation builds the C++ once.
-SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*)
+SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*.* native/bind/*)
 
 .venv/demo: $(SOURCES)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

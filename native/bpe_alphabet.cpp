@@ -29,14 +29,6 @@ void each_character(std::string_view text, Visit&& visit) {
   }
 }
 
-std::string utf8_of(char32_t code) {
-  auto byte = [](char32_t bits) { return static_cast<char>(static_cast<unsigned char>(bits)); };
-  if (code < 0x80) return {byte(code)};
-  if (code < 0x800) return {byte(0xC0 | code >> 6), byte(0x80 | (code & 0x3F))};
-  if (code < 0x10000) return {byte(0xE0 | code >> 12), byte(0x80 | (code >> 6 & 0x3F)), byte(0x80 | (code & 0x3F))};
-  return {byte(0xF0 | code >> 18), byte(0x80 | (code >> 12 & 0x3F)), byte(0x80 | (code >> 6 & 0x3F)), byte(0x80 | (code & 0x3F))};
-}
-
 /// The characters of the alphabet, in the order of their ids.
 std::vector<char32_t> choose(const CountedWords& words, const CharacterOptions& options) {
   std::vector<std::int64_t> counts(CODE_POINTS);

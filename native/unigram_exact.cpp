@@ -14,6 +14,7 @@
 
 #include "threads.hpp"
 #include "unigram_model.hpp"
+#include "utf8.hpp"
 
 namespace idiolect {
 namespace {
@@ -343,24 +344,6 @@ void drop_unreachable(UnigramModel& model, std::size_t threads) {
   model.keep(kept, new_scores, threads);
 }
 
-std::string text_of(char32_t code) {
-  std::string text;
-  if (code < 0x80) return {static_cast<char>(code)};
-  auto tail = [&text, code](int shift) { text += static_cast<char>(0x80 | (code >> shift & 0x3F)); };
-  if (code < 0x800) {
-    text += static_cast<char>(0xC0 | code >> 6);
-  } else if (code < 0x10000) {
-    text += static_cast<char>(0xE0 | code >> 12);
-    tail(6);
-  } else {
-    text += static_cast<char>(0xF0 | code >> 18);
-    tail(12);
-    tail(6);
-  }
-  tail(0);
-  return text;
-}
-
 using Scored = std::pair<std::string, float>;
 void sort_by_score(std::vector<Scored>& pieces) {
   std::sort(pieces.begin(), pieces.end(), [](const Scored& one, const Scored& other) {
@@ -395,7 +378,7 @@ std::vector<Scored> learn_like_sentencepiece(UnigramModel& model, const Required
   std::unordered_map<std::string, float> chosen;
   float above = 0.0f;
   for (const auto& [code, count] : characters) {
-    const std::string text = text_of(code);
+    const std::string text = utf8_of(code);
     if (const auto at = score_of.find(text); at != score_of.end()) {
       chosen.emplace(text, at->second);
     } else {

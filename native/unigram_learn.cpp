@@ -17,27 +17,6 @@ using Counted = std::pair<std::string, std::int64_t>;
 constexpr char32_t kUnknown = 0x2585;
 constexpr std::string_view kUnknownBytes = "\xE2\x96\x85";
 
-std::string utf8_of(char32_t code) {
-  std::string text;
-  auto tail = [&text, code](int shift) { text += static_cast<char>(0x80 | (code >> shift & 0x3F)); };
-  if (code < 0x80) {
-    text += static_cast<char>(code);
-  } else if (code < 0x800) {
-    text += static_cast<char>(0xC0 | code >> 6);
-    tail(0);
-  } else if (code < 0x10000) {
-    text += static_cast<char>(0xE0 | code >> 12);
-    tail(6);
-    tail(0);
-  } else {
-    text += static_cast<char>(0xF0 | code >> 18);
-    tail(12);
-    tail(6);
-    tail(0);
-  }
-  return text;
-}
-
 /// How long the word itself is: up to NUL, after which stands what follows it.
 std::size_t word_length(std::string_view text) { return std::min(text.find('\0'), text.size()); }
 

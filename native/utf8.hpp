@@ -1,4 +1,4 @@
-// Reading UTF-8 one character at a time, from any bytes.
+// Reading UTF-8 one character at a time, from any bytes, and writing a character.
 //
 // A byte that belongs to no valid sequence (a stray continuation byte, an overlong form, half a character, a surrogate)
 // is one character by itself, so that every text can be walked from end to end. Constant time a character.
@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 namespace idiolect {
 
@@ -37,6 +38,15 @@ inline Character decode(const char* at, const char* end) {
     }
   }
   return {kInvalid, 1};
+}
+
+/// The bytes of a code point.
+inline std::string utf8_of(char32_t code) {
+  auto byte = [](char32_t bits) { return static_cast<char>(static_cast<unsigned char>(bits)); };
+  if (code < 0x80) return {byte(code)};
+  if (code < 0x800) return {byte(0xC0 | code >> 6), byte(0x80 | (code & 0x3F))};
+  if (code < 0x10000) return {byte(0xE0 | code >> 12), byte(0x80 | (code >> 6 & 0x3F)), byte(0x80 | (code & 0x3F))};
+  return {byte(0xF0 | code >> 18), byte(0x80 | (code >> 12 & 0x3F)), byte(0x80 | (code >> 6 & 0x3F)), byte(0x80 | (code & 0x3F))};
 }
 
 }  // namespace idiolect

@@ -1,4 +1,4 @@
-"""The native core: C++ behind a thin binding (native/bind.cpp)."""
+"""The native core: C++ behind a thin binding (native/bind/)."""
 
 import numpy as np
 import numpy.typing as npt

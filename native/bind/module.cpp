@@ -1,0 +1,11 @@
+// The module `idiolect._native`.
+#include "python.hpp"
+
+NB_MODULE(_native, module) {
+  module.doc() = "The native core of idiolect: tokenizers.";
+  nb::set_leak_warnings(false);  // a tokenizer in a module's globals outlives the interpreter, and may
+  idiolect::bind_text(module);
+  idiolect::bind_bpe(module);
+  idiolect::bind_learning(module);
+  idiolect::bind_unigram(module);
+}
