@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import sentencepiece
 
 from idiolect import cli
 from idiolect.tokenizers.base import Tokenizer
@@ -84,11 +85,23 @@ def test_a_unigram_model_is_learnt_from_words_counted_elsewhere(here: Path) -> N
     assert Tokenizer.load("uni").decode(Tokenizer.load("uni").encode("walking")) == "walking"
 
 
+def test_text_is_normalised_by_the_rules_of_a_sentencepiece_model(here: Path) -> None:
+    sentencepiece.SentencePieceTrainer.train(
+        input="text.txt", model_prefix="theirs", vocab_size=60, normalization_rule_name="nfkc_cf", minloglevel=2
+    )
+    assert run("tokenize text.txt --kind unigram --vocab-size 300 --rules theirs.model --out uni") == 0
+    tokenizer = Tokenizer.load("uni")
+    assert tokenizer.encode("THE ﬁne cat") == tokenizer.encode("the fine cat")
+    manifest = json.loads(Path("uni/manifest.json").read_text("utf-8"))
+    assert manifest["parents"]["rules"]["name"] == "theirs.model"
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ("tokenize text.txt --kind characters --explain x --out t", "have steps to explain"),
-        ("tokenize text.txt --kind words --counts c.tsv --out t", "learn from counted words"),
+        ("tokenize text.txt --kind characters --explain x --out t", "Only BPE and unigram know --explain"),
+        ("tokenize text.txt --kind words --counts c.tsv --out t", "Only BPE and unigram know --counts"),
+        ("tokenize text.txt --rules text.txt --out t", "text.txt"),
         ("tokenize text.txt --against nowhere --out t", "There is no tokenizer at nowhere"),
         ("tokenize text.txt --kind unigram --coverage 0.5 --out t", "coverage is 0.5"),
         ("tokenize text.txt --ties last --out t", "must be one of first, huggingface, rustbpe, sentencepiece"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -20,6 +21,26 @@ def write_durably(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Have a file with this content at `path`: it is whole there or not at all, and an older one stays until then."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        unfinished.write_bytes(content)
+        flush(unfinished)
+        os.replace(unfinished, path)
+        flush(path.parent)
+    finally:
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
+
+
+def file_record(path: Path) -> dict[str, object]:
+    """What a manifest says of a file from elsewhere: where it is, its size, its sha256."""
+    with open(path, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return {"path": str(path.absolute()), "bytes": file.tell(), "sha256": digest}
 
 
 def flush_tree(folder: Path) -> None:

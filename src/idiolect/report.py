@@ -10,7 +10,6 @@ hundreds of kilobytes; everything is in memory until it is written.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 import re
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from idiolect.artifact import Ancestor
-from idiolect.disk import write_durably
+from idiolect.disk import replace_file
 from idiolect.errors import ArtifactError
 from idiolect.figures import LineChart, draw, lines, scientific
 
@@ -174,18 +173,13 @@ class Report:
         Raises `ArtifactError` where it cannot be written.
         """
         path = Path(path)
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        page = self.html()
+        page = self.html().encode()
         try:
-            write_durably(unfinished, page)
-            unfinished.replace(path)
+            replace_file(path, page)
         except OSError as error:
             raise ArtifactError(
                 f"The report {path} cannot be written ({error.strerror}): check that its folder exists and has room."
             ) from error
-        finally:
-            with contextlib.suppress(OSError):
-                unfinished.unlink()
         return path
 
 

@@ -6,14 +6,13 @@ that it is there whole or not at all.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from idiolect.artifact import Artifact, Provenance, Recipe, create, unchanged
 from idiolect.config import verb
-from idiolect.disk import flush
+from idiolect.disk import replace_file
 from idiolect.errors import ArtifactError, UsageError
 from idiolect.journal import say
 from idiolect.stages.page import close_page, page
@@ -80,10 +79,6 @@ def _put(content: bytes, out: Path, *, force: bool) -> None:
         if out.is_dir() or (out.exists() and not force and out.read_bytes() != content):
             raise ArtifactError(f"{out} exists and is something else: choose another --out, or --force for a file.")
         out.parent.mkdir(parents=True, exist_ok=True)
-        partial = out.with_name(f"{out.name}.partial")
-        partial.write_bytes(content)
-        flush(partial)
-        os.replace(partial, out)
-        flush(out.parent)
+        replace_file(out, content)
     except OSError as error:
         raise ArtifactError(f"{out} cannot be written ({error.strerror}): choose another --out.") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Literal
 
 from idiolect.artifact import Recipe, create, unchanged
 from idiolect.config import verb
+from idiolect.disk import file_record
 from idiolect.engine import Engine
 from idiolect.errors import TokenizerError
 from idiolect.journal import say
@@ -146,10 +146,11 @@ def tokenize(texts: Sequence[str], settings: TokenizeSettings, *, out: Path, for
         >>> tokenizer = idiolect.tokenize(["letters/"], kind="bpe", vocab_size=8000, out="tok")
     """
     corpus = settings.corpus(texts)
-    _refuse_early(settings)
+    options = _options(settings)
     parents = {"corpus": corpus.provenance()}
-    if settings.counts is not None:
-        parents["counts"] = _provenance_of_counts(settings.counts)
+    for role, file in (("counts", settings.counts), ("rules", settings.rules)):
+        if file is not None:
+            parents[role] = _provenance(role, file)
     recipe = Recipe("tokenizer", replace(settings, explain=""), parents)  # what is shown changes nothing that is made
     if unchanged(out, recipe) and not force:
         say(f"{out} is up to date.")
@@ -159,16 +160,15 @@ def tokenize(texts: Sequence[str], settings: TokenizeSettings, *, out: Path, for
     others = settings.others()
     learning: Learning | None = None
     with create(out, recipe, force=force) as folder:
-        match settings.kind:
-            case "bpe":
-                source = corpus if settings.counts is None else counted_in_file(settings.counts)
-                learning = learn_bpe(source, settings.bpe())
+        words = None if settings.counts is None else counted_in_file(settings.counts)
+        match options:
+            case BpeOptions():
+                learning = learn_bpe(corpus if words is None else words, options)
                 tokenizer = learning.tokenizer
-            case "unigram":
-                words = None if settings.counts is None else counted_in_file(settings.counts)
-                counted = words and ((word.decode(), count) for word, count in words.items())
-                tokenizer = learn_unigram(counted or corpus, settings.unigram())
-            case _:
+            case UnigramOptions():
+                counted = None if words is None else ((word.decode(), count) for word, count in words.items())
+                tokenizer = learn_unigram(corpus if counted is None else counted, options)
+            case None:
                 tokenizer = train_tokenizer(corpus, kind=settings.kind, vocab_size=settings.vocab_size, options={})
         tokenizer.save(folder)
         report = tokenizer_page(tokenizer, learning, others, corpus, settings.by, recipe, out)
@@ -182,18 +182,18 @@ def tokenize(texts: Sequence[str], settings: TokenizeSettings, *, out: Path, for
     return tokenizer
 
 
-def _refuse_early(settings: TokenizeSettings) -> None:
-    """Refuse what cannot be before anything is read."""
+def _options(settings: TokenizeSettings) -> BpeOptions | UnigramOptions | None:
+    """The options of the family, checked before anything is read; None where it has none."""
     if settings.kind == "bpe":
-        settings.bpe()
-    elif settings.kind == "unigram":
-        settings.unigram()
-    elif settings.counts is not None:
-        raise TokenizerError(
-            "Only BPE and unigram learn from counted words: leave --counts out, or choose one of them."
-        )
-    if settings.explain and settings.kind not in ("bpe", "unigram"):
-        raise TokenizerError("Only BPE and unigram have steps to explain: leave --explain out, or choose one of them.")
+        return settings.bpe()
+    if settings.kind == "unigram":
+        return settings.unigram()
+    for option in ("counts", "explain", "rules"):
+        if getattr(settings, option):
+            raise TokenizerError(
+                f"Only BPE and unigram know --{option}: leave it out, or choose --kind bpe or unigram."
+            )
+    return None
 
 
 def _explain(tokenizer: Tokenizer, words: str) -> None:
@@ -202,13 +202,10 @@ def _explain(tokenizer: Tokenizer, words: str) -> None:
         print(line)
 
 
-def _provenance_of_counts(file: Path) -> dict[str, object]:
-    """What stands for a file of counts in the manifest, as `Corpus.provenance` does for text."""
+def _provenance(role: str, file: Path) -> dict[str, object]:
+    """What stands for a file in the manifest, as `Corpus.provenance` does for text."""
     try:
-        with open(file, "rb") as opened:
-            digest = hashlib.file_digest(opened, "sha256").hexdigest()
-            size = opened.tell()
+        record = file_record(file)
     except OSError as error:
         raise TokenizerError(f"{file} cannot be read: {error.strerror or error}.") from None
-    files = [{"path": str(file.absolute()), "bytes": size, "sha256": digest}]
-    return {"kind": "counts", "name": file.name, "digest": digest, "files": files}
+    return {"kind": role, "name": file.name, "digest": record["sha256"], "files": [record]}

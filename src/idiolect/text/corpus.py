@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Literal
 
 from idiolect.artifact import Artifact
+from idiolect.disk import file_record
 from idiolect.errors import CorpusError, UsageError
 from idiolect.text import gathering, pydocs
 from idiolect.text.batches import Batch, in_batches, parquet_batches
@@ -305,9 +306,7 @@ class Corpus:
 
 def _file_record(file: Path) -> dict[str, object]:
     try:
-        with open(file, "rb") as opened:
-            digest = hashlib.file_digest(opened, "sha256").hexdigest()
-            return {"path": str(file.absolute()), "bytes": opened.tell(), "sha256": digest}
+        return file_record(file)
     except OSError as error:
         raise CorpusError(f"{file} cannot be read: {error.strerror or error}.") from None
 
