@@ -72,7 +72,7 @@ def cluster() -> Iterator[None]:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("ties", ["first", "huggingface", "sentencepiece"])
 def test_ray_counts_what_threads_count(cluster: None, ties: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("idiolect.tokenizers.counting._BATCH", 20_000)
+    monkeypatch.setattr("idiolect.tokenizers.counting.CHARACTERS", 20_000)
     here = learn_bpe(TEXTS, BpeOptions(vocab_size=400, ties=ties))
     there = learn_bpe(TEXTS, BpeOptions(vocab_size=400, ties=ties, engine="ray"))
     assert there.tokenizer.merges == here.tokenizer.merges and there.merge_counts == here.merge_counts

@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from idiolect.engine import Engine, in_order
 from idiolect.errors import ArtifactError, CorpusError
+from idiolect.text.batches import gathered
 from idiolect.text.document import Document
 from idiolect.tokenizers.base import Tokenizer
 
@@ -158,7 +159,7 @@ def _encoded(
     documents: Iterable[tuple[str, Document]], tokenizer: Tokenizer, engine: Engine
 ) -> Iterator[tuple[str, Document, npt.NDArray[np.uint32]]]:
     """Each document with its split and its ids, encoded a batch at a time while the next ones are read."""
-    kept, sent = itertools.tee(_batches(documents))
+    kept, sent = itertools.tee(gathered(documents, lambda one: len(one[1].text), BATCH))
     texts = ([document.text for _, document in batch] for batch in sent)
     for (ids, starts), batch in zip(in_order(engine, _encode_texts, tokenizer, texts, workers=1), kept):
         for (split, document), start, stop in zip(batch, starts.tolist(), starts[1:].tolist()):
@@ -167,20 +168,6 @@ def _encoded(
 
 def _encode_texts(tokenizer: Tokenizer, texts: list[str]) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
     return tokenizer.encode_many(texts)
-
-
-def _batches(documents: Iterable[tuple[str, Document]]) -> Iterator[list[tuple[str, Document]]]:
-    """The documents, some megabytes at a time."""
-    batch: list[tuple[str, Document]] = []
-    characters = 0
-    for split, document in documents:
-        batch.append((split, document))
-        characters += len(document.text)
-        if characters >= BATCH:
-            yield batch
-            batch, characters = [], 0
-    if batch:
-        yield batch
 
 
 class _SplitWriter:

@@ -8,9 +8,10 @@ left to the reader of single rows, which refuses or replaces them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,9 @@ CHARACTERS = 4 << 20
 
 PARQUET_ROWS = 1024
 """Rows of a parquet file in a batch: some MB, so that the next batch takes the memory of the last."""
+
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +50,28 @@ class Rows:
 Batch = list[str] | Rows
 
 
+def gathered(items: Iterable[Item], size: Callable[[Item], int], most: int) -> Iterator[list[Item]]:
+    """The items in lists: each ends with the item by which the sizes in it come to `most`.
+
+    Example:
+        >>> list(gathered(["ab", "c", "d"], len, 3))
+        [['ab', 'c'], ['d']]
+    """
+    batch: list[Item] = []
+    total = 0
+    for item in items:
+        batch.append(item)
+        total += size(item)
+        if total >= most:
+            yield batch
+            batch, total = [], 0
+    if batch:
+        yield batch
+
+
 def in_batches(documents: Iterable[Document]) -> Iterator[list[str]]:
     """The texts of documents (each part of a long one is a text), gathered into lists."""
-    texts: list[str] = []
-    characters = 0
-    for document in documents:
-        texts.append(document.text)
-        characters += len(document.text)
-        if characters >= CHARACTERS:
-            yield texts
-            texts, characters = [], 0
-    if texts:
-        yield texts
+    return gathered((document.text for document in documents), len, CHARACTERS)
 
 
 def parquet_batches(

@@ -13,14 +13,14 @@ from typing import Final
 
 from idiolect._native import CountedWords, WordCounter
 from idiolect.errors import TokenizerError
-from idiolect.text.batches import Rows
+from idiolect.text.batches import CHARACTERS, Rows, gathered
 from idiolect.text.corpus import Corpus
 
-_BATCH: Final = 1 << 22  # characters of texts that are handed over at a time
 _MOST_COUNT: Final = 2**62
 
 
 def text_batches(source: Corpus | Iterable[str]) -> Iterator[Rows | list[str]]:
+    """The texts to learn from: of a corpus, those for training."""
     if isinstance(source, str):
         raise TokenizerError(
             "A tokenizer learns from a list of texts, each a document, or from paths: put the text into a list, or "
@@ -29,18 +29,11 @@ def text_batches(source: Corpus | Iterable[str]) -> Iterator[Rows | list[str]]:
     if isinstance(source, Corpus):
         yield from source.batches("train")
         return
-    texts: list[str] = []
-    characters = 0
-    for text in source:
-        texts.append(text)
-        characters += len(text)
-        if characters >= _BATCH:
-            yield texts
-            texts, characters = [], 0
-    yield texts
+    yield from gathered(source, len, CHARACTERS)
 
 
 def as_strings(batch: Rows | list[str]) -> list[str]:
+    """The texts of a batch, as strings."""
     return batch.texts() if isinstance(batch, Rows) else batch
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from idiolect.errors import CorpusError, TokenizerError
+from idiolect.text.batches import gathered
 from idiolect.text.corpus import Corpus
 from idiolect.text.decoding import COMPRESSED, HEAD, Reading, characters, refuse_binary
 from idiolect.text.readers import ending, read_file
@@ -43,7 +44,7 @@ def encode_files(
     reading = Reading(text_field, invalid)
     ids: list[Ids] = []
     starts: list[Places] = [np.zeros(1, np.int64)]
-    for batch in _batches(_documents(paths, reading)):
+    for batch in gathered(_documents(paths, reading), _size, _BATCH):
         own_ids, own_starts = _encode(tokenizer, batch, reading, threads)
         starts.append(own_starts[1:] + sum(map(len, ids)))
         ids.append(own_ids)
@@ -70,19 +71,9 @@ def _documents(paths: Sequence[str | Path], reading: Reading) -> Iterator[Path |
                     parts = []
 
 
-def _batches(documents: Iterator[Path | str]) -> Iterator[list[Path | str]]:
-    """Documents in lists that are worth several threads, and that memory holds."""
-    batch: list[Path | str] = []
-    size = files = 0
-    for document in documents:
-        batch.append(document)
-        size += len(document) if isinstance(document, str) else 0
-        files += isinstance(document, Path)
-        if size >= _BATCH or files >= _MAPPED:
-            yield batch
-            batch, size, files = [], 0, 0
-    if batch:
-        yield batch
+def _size(document: Path | str) -> int:
+    """In characters; a file that is mapped counts by the number of files that may be."""
+    return len(document) if isinstance(document, str) else _BATCH // _MAPPED
 
 
 def _encode(tokenizer: Tokenizer, batch: Sequence[Path | str], reading: Reading, threads: int) -> tuple[Ids, Places]:

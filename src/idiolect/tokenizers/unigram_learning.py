@@ -25,6 +25,7 @@ from typing import Final, Literal, get_args
 
 from idiolect._native import UnigramLearning, UnigramWords
 from idiolect.errors import TokenizerError
+from idiolect.text.batches import CHARACTERS, gathered
 from idiolect.text.corpus import Corpus
 from idiolect.tokenizers.byte_level import utf8
 from idiolect.tokenizers.normalize import MARK, Normalizer
@@ -34,7 +35,6 @@ Mode = Literal["fast", "sentencepiece"]
 
 _META: Final = ("<unk>", "<s>", "</s>")
 _BYTES: Final = tuple(f"<0x{byte:02X}>" for byte in range(256))
-_BATCH: Final = 1 << 22  # characters of text that are handed over at a time
 _BORDER: Final = "\x1f"  # no piece reaches across it, nor has it
 _RESERVED: Final = "▅"
 _FAST_SEEDS: Final = 8  # for each piece to learn; more take longer and give no better pieces
@@ -194,19 +194,17 @@ def _counted(
         threads=options.threads,
     )
     counted: list[tuple[bytes, int]] = []
-    batch: list[str] = []
-    size = 0
-    for text in _texts(source, "\n" if like_sentencepiece else " "):
-        if isinstance(text, tuple):
-            counted.append((utf8(text[0].replace(" ", MARK)), text[1]))
-            continue
-        utf8(text)
-        batch.append(rewrite(text))
-        size += len(text)
-        if size >= _BATCH:
-            words.add(batch)
-            batch, size = [], 0
-    words.add(batch)
+
+    def rewritten() -> Iterator[str]:
+        for text in _texts(source, "\n" if like_sentencepiece else " "):
+            if isinstance(text, tuple):
+                counted.append((utf8(text[0].replace(" ", MARK)), text[1]))
+            else:
+                utf8(text)
+                yield rewrite(text)
+
+    for batch in gathered(rewritten(), len, CHARACTERS):
+        words.add(batch)
     return counted or words
 
 
