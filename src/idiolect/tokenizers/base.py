@@ -11,7 +11,6 @@ native core overrides `encode_ordinary_many` too.
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 import json
 import re
@@ -19,13 +18,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from idiolect._native import TokenBytes, id_lists
 from idiolect.errors import TokenizerError
+from idiolect.tokenizers.places import TokenPlaces
+from idiolect.tokenizers.streaming import StreamDecoder
 
 if TYPE_CHECKING:
     from idiolect.text.corpus import Corpus
@@ -47,16 +48,6 @@ PROBE = (
 
 
 _MADE_AGAIN = ("_decoder", "_numbers", "_fingerprint")
-
-
-class TokenPlaces(NamedTuple):
-    """A text's ids, and where each token stands in the text."""
-
-    ids: list[int]
-    characters: list[tuple[int, int]]
-    """First character and the one after the last; a token that holds part of a character has the whole of it."""
-    bytes: list[tuple[int, int]]
-    """The same in bytes of UTF-8, exactly."""
 
 
 class Tokenizer(ABC):
@@ -220,17 +211,7 @@ class Tokenizer(ABC):
                 own, own_lengths = self.ordinary_lengths(string(part))
                 ids += own
                 lengths += own_lengths
-        data = np.frombuffer(text.encode(), np.uint8)
-        if sum(lengths) != len(data):
-            raise TokenizerError("The places of the tokens are not known: what they stand for is not the text itself.")
-        # The number of the character that each byte belongs to; one more at the end.
-        character = np.append(np.cumsum((data & 0xC0) != 0x80) - 1, len(text))
-        ends = np.cumsum(lengths, dtype=np.int64)
-        starts = ends - np.array(lengths, dtype=np.int64)
-        last = np.where(ends > starts, character[np.maximum(ends - 1, 0)] + 1, character[starts])
-        return TokenPlaces(
-            ids, list(zip(character[starts].tolist(), last.tolist())), list(zip(starts.tolist(), ends.tolist()))
-        )
+        return TokenPlaces.of(text, ids, lengths)
 
     def ordinary_lengths(self, text: str) -> tuple[list[int], list[int]]:
         """Ids of `text`, in which nothing is special, and how many of its bytes each stands for."""
@@ -435,36 +416,6 @@ class Tokenizer(ABC):
         from idiolect.tokenizers.formats import load_tokenizer
 
         return load_tokenizer(Path(path), pattern, special_tokens)
-
-
-class StreamDecoder:
-    """Turns ids into text one at a time, holding back the bytes of an unfinished character.
-
-    Example:
-        >>> stream = tokenizer.stream()
-        >>> "".join(stream.push(i) for i in ids) + stream.flush() == tokenizer.decode(ids)
-        True
-    """
-
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        self._tokenizer = tokenizer
-        self._special = set(tokenizer.special_tokens.values())
-        self._utf8 = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        self._drops_space = tokenizer.drops_first_space
-
-    def push(self, token_id: int) -> str:
-        """The text that is certain once this id has come; often empty in the middle of a character."""
-        if token_id in self._special:
-            return ""
-        piece = self._tokenizer.token_bytes(token_id)
-        if piece and self._drops_space:
-            piece = piece.removeprefix(b" ")
-            self._drops_space = False
-        return self._utf8.decode(piece)
-
-    def flush(self) -> str:
-        """What remains at the end: U+FFFD for a character that never finished."""
-        return self._utf8.decode(b"", final=True)
 
 
 def string(text: Text) -> str:
