@@ -12,7 +12,6 @@ compared line by line.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NoReturn
 
@@ -21,7 +20,7 @@ import numpy as np
 from idiolect._native import BpeEncoder
 from idiolect.errors import TokenizerError
 from idiolect.tokenizers.base import END_OF_TEXT, Ids, Places, Text, Tokenizer, string
-from idiolect.tokenizers.byte_level import utf8
+from idiolect.tokenizers.byte_level import is_unicode, utf8
 from idiolect.tokenizers.normalize import MARK, Normalizer
 from idiolect.tokenizers.patterns import PATTERNS
 from idiolect.tokenizers.reference_bpe import Pair
@@ -147,12 +146,19 @@ class BytePairTokenizer(Tokenizer):
 
         With `normalized`, it takes text as it is after normalizing.
         """
-        earlier = copy.copy(self)
-        earlier.merges = self.merges[:count]
-        if normalized:
-            earlier.normalizer, earlier._plain = Normalizer(), True
-        earlier._encoder = earlier._native()
-        return earlier
+        return BytePairTokenizer(
+            self.pieces,
+            self.merges[:count],
+            pattern=self.pattern,
+            special_tokens=self.special_tokens,
+            symbols=self.symbols,
+            normalizer=Normalizer() if normalized else self.normalizer,
+            byte_ids=self.byte_ids,
+            unknown=self.unknown,
+            ignore_merges=self.ignore_merges,
+            rank_by=self.rank_by,
+            end_of_text=self.end_of_text_name,
+        )
 
     @property
     def vocab_size(self) -> int:
@@ -231,7 +237,7 @@ class BytePairTokenizer(Tokenizer):
 
     def can_encode(self, text: str) -> bool:
         """Whether every character can be written: all bytes can, but for lone surrogates, which are no characters."""
-        if any("\ud800" <= character <= "\udfff" for character in text):
+        if not is_unicode(text):
             return False
         if self.symbols == "bytes" or self.byte_ids or self.unknown is not None:
             return True

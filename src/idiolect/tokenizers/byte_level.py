@@ -35,6 +35,15 @@ def to_bytes(token: str) -> bytes | None:
     return bytes(BYTE_OF_CHARACTER[character] for character in token)
 
 
+def is_unicode(text: str) -> bool:
+    """Whether every character is one: all are, but for lone surrogates (halves of a UTF-16 pair)."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def utf8(text: str) -> bytes:
     """The bytes of `text`.
 

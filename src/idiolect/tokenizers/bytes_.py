@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from idiolect.tokenizers.base import END_OF_TEXT, Ids, Places, Text, Tokenizer, string
-from idiolect.tokenizers.byte_level import utf8
+from idiolect.tokenizers.byte_level import is_unicode, utf8
 
 
 class ByteTokenizer(Tokenizer):
@@ -56,7 +56,7 @@ class ByteTokenizer(Tokenizer):
 
     def can_encode(self, text: str) -> bool:
         """Whether every character can be written: all can, but for lone surrogates, which are none."""
-        return not any("\ud800" <= character <= "\udfff" for character in text)
+        return is_unicode(text)
 
     def rules(self) -> Iterator[object]:
         """There are none."""

@@ -24,7 +24,7 @@ import numpy as np
 from idiolect._native import UnigramEncoder, id_lists
 from idiolect.errors import TokenizerError
 from idiolect.tokenizers.base import Ids, Places, Text, Tokenizer, string
-from idiolect.tokenizers.byte_level import utf8
+from idiolect.tokenizers.byte_level import is_unicode, utf8
 from idiolect.tokenizers.normalize import MARK, Normalizer
 
 _NORMAL, _UNKNOWN, _APART, _USER_DEFINED = 0, 1, 2, 3  # kinds of pieces, as the native core numbers them
@@ -206,7 +206,7 @@ class UnigramTokenizer(Tokenizer):
 
     def can_encode(self, text: str) -> bool:
         """Whether every character can be taken: all can, but for lone surrogates, which are no characters."""
-        return not any("\ud800" <= character <= "\udfff" for character in text)
+        return is_unicode(text)
 
     def rules(self) -> Iterator[object]:
         """The scores, the unknown, and what is done to a text."""

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from idiolect.tokenizers.base import Tokenizer
-from idiolect.tokenizers.byte_level import utf8
+from idiolect.tokenizers.byte_level import is_unicode, utf8
 
 _CHINESE = re.compile(
     "([\u4e00-\u9fff\u3400-\u4dbf\U00020000-\U0002a6df\U0002a700-\U0002b73f\U0002b740-\U0002b81f"
@@ -127,7 +127,7 @@ class WordPieceTokenizer(Tokenizer):
 
     def can_encode(self, text: str) -> bool:
         """Whether it can be written, if only as unknown: all can, but for lone surrogates, which are no characters."""
-        return not any("\ud800" <= character <= "\udfff" for character in text)
+        return is_unicode(text)
 
     def rules(self) -> Iterator[object]:
         """The switches, the prefix and the longest word."""

@@ -24,7 +24,7 @@ import regex
 
 from idiolect.errors import TokenizerError
 from idiolect.tokenizers.base import END_OF_TEXT, Tokenizer
-from idiolect.tokenizers.byte_level import utf8
+from idiolect.tokenizers.byte_level import is_unicode, utf8
 
 Rule = Literal["words", "whitespace"]
 
@@ -141,7 +141,7 @@ class WordTokenizer(Tokenizer):
 
     def can_encode(self, text: str) -> bool:
         """Whether every character is taken: all are, known or not, but for lone surrogates, which are none."""
-        return not any("\ud800" <= character <= "\udfff" for character in text)
+        return is_unicode(text)
 
     def rules(self) -> Iterator[object]:
         """What a word is."""
