@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from idiolect._native import split_words
 from idiolect.errors import TokenizerError
 from idiolect.tokenizers import reference_bpe
-from idiolect.tokenizers.base import END_OF_TEXT, Tokenizer
+from idiolect.tokenizers.base import END_OF_TEXT
 from idiolect.tokenizers.bpe import BytePairTokenizer
 from idiolect.tokenizers.normalize import Normalizer
 
@@ -383,43 +383,3 @@ def test_hostile_text_takes_linear_time(trained: BytePairTokenizer) -> None:
         assert trained.decode(trained.encode(text)) == text
         assert trained.decode(trained.sample(text, alpha=0.2)) == text
     assert time.monotonic() - start < 30
-
-
-def broken_strings(count: int, seed: int) -> list[bytes]:
-    """Random bytes, and text with bytes changed, lost and doubled."""
-    chosen = random.Random(seed)
-    text = "The cat's 12 hats, naïve 你好世界 😀\r\n\t ".encode()
-    strings = []
-    for _ in range(count):
-        if chosen.random() < 0.3:
-            strings.append(chosen.randbytes(chosen.randrange(40)))
-            continue
-        data = bytearray(text[chosen.randrange(len(text)) :] + text)[: chosen.randrange(60)]
-        for _ in range(chosen.randrange(4)):
-            place = chosen.randrange(len(data) + 1)
-            data[place : place + chosen.randrange(3)] = chosen.randbytes(chosen.randrange(3))
-        strings.append(bytes(data))
-    return strings
-
-
-def round_trip(tokenizer: Tokenizer, count: int, seed: int) -> None:
-    strings = broken_strings(count, seed)
-    ids, starts = tokenizer.encode_many(strings)
-    for data, own in zip(strings, np.split(ids, starts[1:-1]), strict=True):
-        assert tokenizer.decode_bytes(own) == data
-    whole = b"".join(strings)
-    assert tokenizer.decode_bytes(tokenizer.encode_array(whole)) == whole
-
-
-def test_any_bytes_come_back(trained: BytePairTokenizer) -> None:
-    round_trip(trained, 10_000, seed=1)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("pattern", PATTERNS)
-def test_a_million_broken_strings_come_back(trained: BytePairTokenizer, pattern: str) -> None:
-    tokenizer = BytePairTokenizer(
-        trained.pieces, trained.merges, pattern=pattern, special_tokens=trained.special_tokens
-    )
-    for seed in range(10):
-        round_trip(tokenizer, 100_000, seed)

@@ -42,12 +42,14 @@ def strings(number: int, seed: int) -> Iterator[bytes]:
 
 
 def check_bytes(tokenizer: Tokenizer, number: int, seed: int) -> None:
-    """All strings at once: their ids stand for their bytes, each string's for its own."""
+    """All strings at once: their ids stand for their bytes, each string's for its own; and the strings as one text."""
     lengths = np.array([len(tokenizer.token_bytes(i)) for i in range(tokenizer.vocab_size)])
     for start in range(0, number, 100_000):
         texts = list(strings(min(100_000, number - start), seed + start))
         ids, starts = tokenizer.encode_many(texts)
-        assert tokenizer.decode_bytes(ids) == b"".join(texts)
+        whole = b"".join(texts)
+        assert tokenizer.decode_bytes(ids) == whole
+        assert tokenizer.decode_bytes(tokenizer.encode_array(whole)) == whole
         ends = np.concatenate(([0], np.cumsum(lengths[ids])))[starts]
         assert (ends == np.cumsum([0, *map(len, texts)])).all()
         assert not np.isin(ids, list(tokenizer.special_tokens.values())).any()
