@@ -78,6 +78,15 @@ def test_inspect_shows_tokens_ids_bytes_and_the_best_segmentations(
     assert "(merge " in capsys.readouterr().out
 
 
+def test_inspect_prints_tokens_in_brackets_as_they_are(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("tokenize text.txt --kind characters --out tok") == 0
+    Tokenizer.load("tok").extend(["[bold]", "[/red]"]).save(Path("tok"))
+    capsys.readouterr()
+    assert run("inspect tok", "the [bold] cat[/red]") == 0
+    said = capsys.readouterr().out
+    assert said.count("[bold]") == 2 and said.count("[/red]") == 2
+
+
 def test_a_unigram_model_is_learnt_from_words_counted_elsewhere(here: Path) -> None:
     words = [f"▁{stem}{end}" for stem in ("walk", "talk", "jump", "sing") for end in ("", "s", "ing", "er", "ed")]
     Path("counts.tsv").write_text("".join(f"{word}\t{n + 1}\n" for n, word in enumerate(words)), encoding="utf-8")

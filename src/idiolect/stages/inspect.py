@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from idiolect.config import verb
 from idiolect.errors import UsageError
@@ -45,7 +46,7 @@ def inspect(tokenizer: Path, text: str, settings: InspectSettings) -> Tokens:
     console.print()
     table = Table("token", "id", "bytes", box=None, pad_edge=False)
     for piece, token_id in zip(tokens.pieces, tokens.ids):
-        table.add_row(visible(piece), str(token_id), piece.hex(" "))
+        table.add_row(Text(visible(piece)), str(token_id), piece.hex(" "))
     console.print(table)
     console.print(f"\n{len(tokens.ids):,} tokens, {len(text):,} characters, {len(text.encode()):,} bytes")
     if settings.merges:
@@ -56,6 +57,6 @@ def inspect(tokenizer: Path, text: str, settings: InspectSettings) -> Tokens:
         console.print()
         best = Table("log-probability", "segmentation", box=None, pad_edge=False)
         for ids, score in cutter.nbest(text, settings.nbest):
-            best.add_row(f"{score:.4f}", " | ".join(visible(cutter.token_bytes(i)) for i in ids))
+            best.add_row(f"{score:.4f}", Text(" | ".join(visible(cutter.token_bytes(i)) for i in ids)))
         console.print(best)
     return tokens

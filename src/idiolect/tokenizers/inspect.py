@@ -49,19 +49,22 @@ class Tokens:
         """Each token as it can be printed: bytes that are no character as \\xNN."""
         return [piece.decode("utf-8", errors="backslashreplace") for piece in self.pieces]
 
+    @property
+    def _lines_marked(self) -> list[str]:
+        return [shown.replace("\n", "⏎\n") for shown in self.shown]
+
     def __rich__(self) -> Text:
         text = Text()
-        for shown, ground in zip(self.shown, cycle(GROUNDS)):
-            body, ends_line = shown.removesuffix("\n"), shown.endswith("\n")
-            text.append(body.replace("\n", "⏎\n") + ("⏎" if ends_line else ""), style=f"black on {ground}")
-            text.append("\n" if ends_line else "")
+        for shown, ground in zip(self._lines_marked, cycle(GROUNDS)):
+            text.append(shown.removesuffix("\n"), style=f"black on {ground}")
+            text.append("\n" if shown.endswith("\n") else "")  # without its colour, which would fill the line
         return text
 
     def _repr_html_(self) -> str:
         cells = (
             f'<span style="background:{ground};color:#000;white-space:pre-wrap" title="{token_id}">'
             f"{html.escape(shown)}</span>"
-            for shown, token_id, ground in zip(self.shown, self.ids, cycle(GROUNDS))
+            for shown, token_id, ground in zip(self._lines_marked, self.ids, cycle(GROUNDS))
         )
         return f'<div style="font-family:monospace;line-height:1.7">{"".join(cells)}</div>'
 
