@@ -17,8 +17,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from idiolect.errors import ArtifactError, ModelError, TokenizerError, UsageError
 from idiolect.language_model import LanguageModel, load
-from idiolect.models.decoder import Decoder
-from idiolect.models.spec import DecoderSpec, Model
+from idiolect.models.model import Model
+from idiolect.models.spec import TransformerSpec
+from idiolect.models.transformer import Transformer
 from idiolect.nn.cache import KVCache
 from idiolect.tokenizers.base import Tokenizer
 
@@ -31,8 +32,8 @@ CHARACTERS = Tokenizer.train(["to be, or not to be"], kind="characters")
 
 def language_model(tokenizer: Tokenizer = BPE, context: int = 16, seed: int = 0) -> LanguageModel:
     """A tiny decoder with random weights."""
-    spec = DecoderSpec(tokenizer.vocab_size, context, layers=2, heads=2, kv_heads=1, dim=16, head_dim=8, mlp_dim=24)
-    model = Decoder(spec)
+    spec = TransformerSpec(tokenizer.vocab_size, context, layers=2, heads=2, kv_heads=1, dim=16, head_dim=8, mlp_dim=24)
+    model = Transformer(spec)
     random = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -45,7 +46,7 @@ class Scripted(Model):
 
     def __init__(self, script: Sequence[int], vocab_size: int = BPE.vocab_size) -> None:
         super().__init__()
-        self.spec = DecoderSpec(vocab_size, context=512, layers=1, heads=1, kv_heads=1, head_dim=2)
+        self.spec = TransformerSpec(vocab_size, context=512, layers=1, heads=1, kv_heads=1, head_dim=2)
         self.script = list(script)
         self.weight = nn.Parameter(torch.zeros(1))
         self.read: list[int] = []
@@ -59,6 +60,9 @@ class Scripted(Model):
 
     def head(self, hidden_BTD: Tensor) -> Tensor:
         return hidden_BTD
+
+    def new_cache(self, rows: int, length: int) -> KVCache:
+        return KVCache(1, rows, 1, length, 2)
 
     def init_weights(self, seed: int) -> None:
         raise NotImplementedError
@@ -232,7 +236,7 @@ def test_the_card_says_what_it_is(tmp_path: Path) -> None:
     card = ModelCard.load(tmp_path / "README.md")
     assert card.data.library_name == "idiolect"
     assert card.data.pipeline_tag == "text-generation"
-    assert "a context of\n16 tokens" in card.text
+    assert "trained on rows of\n16 tokens" in card.text
 
 
 def test_saving_again_replaces_and_a_strangers_readme_is_kept(tmp_path: Path) -> None:

@@ -19,8 +19,11 @@ from torch import Tensor, nn
 from idiolect.evaluation.ngram import KneserNey
 from idiolect.evaluation.perplexity import token_log_probs
 from idiolect.models.build import build
-from idiolect.models.spec import DecoderSpec, Model
+from idiolect.models.model import Model
+from idiolect.models.spec import TransformerSpec
 from idiolect.nn.attention import Attention
+from idiolect.nn.masks import Sight
+from idiolect.nn.norms import LayerNorm
 from idiolect.nn.positions import rotary_tables, rotate
 from idiolect.nn.reference import attend, multi_head
 from idiolect.tokenizers import reference, reference_bpe, reference_unigram
@@ -81,7 +84,9 @@ CONTEXT = 3
 @pytest.fixture(scope="module")
 def tiny_decoder() -> Model:
     """A tiny_decoder with far from equal probabilities, whose context is shorter than the sequences here."""
-    model = build(DecoderSpec(len(VOCABULARY), CONTEXT, layers=2, heads=2, kv_heads=1, dim=16, head_dim=8, mlp_dim=24))
+    model = build(
+        TransformerSpec(len(VOCABULARY), CONTEXT, layers=2, heads=2, kv_heads=1, dim=16, head_dim=8, mlp_dim=24)
+    )
     generator = torch.Generator().manual_seed(0)
     for parameter in model.parameters():
         nn.init.normal_(parameter, std=0.7, generator=generator)
@@ -158,7 +163,7 @@ def test_t3_the_whole_tokenizer_learns_the_same_under_both_rules() -> None:
 # Models
 
 
-SPEC = DecoderSpec(vocab_size=40, context=16, layers=2, heads=4, kv_heads=2, dim=24, head_dim=6, mlp_dim=32)
+SPEC = TransformerSpec(vocab_size=40, context=16, layers=2, heads=4, kv_heads=2, dim=24, head_dim=6, mlp_dim=32)
 
 
 @pytest.fixture
@@ -283,15 +288,13 @@ def test_t10_each_position_is_put_in_for_the_query_and_the_heads_are_added(items
 
 def test_t10_without_positions_attention_commutes_with_permutations_and_with_them_not(items: Tensor) -> None:
     torch.manual_seed(0)
-    attention = Attention(dim=10, heads=4, kv_heads=2, head_dim=6, norm_eps=1e-6, layer=0).double()
-    everything = torch.ones(7, 7, dtype=torch.bool)
-    nowhere = torch.ones(7, 6), torch.zeros(7, 6)
+    attention = Attention(dim=10, heads=4, kv_heads=2, head_dim=6, qk_norm_eps=1e-6).double()
     permuted = torch.tensor([3, 0, 6, 1, 5, 2, 4])
 
-    def mixed(items: Tensor, tables: tuple[Tensor, Tensor]) -> Tensor:
-        return attention(items[None], tables, everything)[0]
+    def mixed(items: Tensor, tables: tuple[Tensor, Tensor] | None) -> Tensor:
+        return attention(items[None], tables, Sight())[0]
 
-    torch.testing.assert_close(mixed(items[permuted], nowhere), mixed(items, nowhere)[permuted])
+    torch.testing.assert_close(mixed(items[permuted], None), mixed(items, None)[permuted])
     turned = rotary_tables(7, 6, theta=100.0)
     assert not torch.allclose(mixed(items[permuted], turned), mixed(items, turned)[permuted], atol=1e-3)
 
@@ -302,17 +305,17 @@ def test_t11_a_block_is_the_identity_at_initialisation_and_a_residual_afterwards
     hidden = torch.randn(2, 5, SPEC.dim)
     tables = rotary_tables(5, SPEC.head_dim, SPEC.rope_theta)
     for block in fresh.layers:
-        assert torch.equal(block(hidden, tables), hidden)
+        assert torch.equal(block(hidden, tables, Sight(causal=True)), hidden)
     for block in decoder.layers:
-        assert (block(hidden, tables) - hidden).abs().max() > 0.1
-        block.self_attn.o_proj.weight.data.zero_()
+        assert (block(hidden, tables, Sight(causal=True)) - hidden).abs().max() > 0.1
+        block.attention.o_proj.weight.data.zero_()
         block.mlp.down_proj.weight.data.zero_()
-        assert torch.equal(block(hidden, tables), hidden)
+        assert torch.equal(block(hidden, tables, Sight(causal=True)), hidden)
 
 
 def test_t11_layer_norm_takes_out_mean_and_scale_and_rms_norm_the_scale(decoder: Model) -> None:
     hidden = 3 + 2 * torch.randn(5, 24)
-    normed = nn.LayerNorm(24, elementwise_affine=False, eps=0.0)(hidden)
+    normed = LayerNorm(24, eps=0.0)(hidden)
     torch.testing.assert_close(normed.mean(dim=-1), torch.zeros(5), atol=1e-6, rtol=0)
     torch.testing.assert_close(normed.var(dim=-1, correction=0), torch.ones(5))
 
@@ -334,7 +337,7 @@ def test_t11_rotary_positions_turn_each_pair_of_channels() -> None:
 @pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize(("vocab_size", "dim"), [(65, 128), (1024, 128), (8000, 512)])
 def test_t12_at_initialisation_the_loss_is_near_log_vocabulary(vocab_size: int, dim: int, tied: bool) -> None:
-    model = build(DecoderSpec(vocab_size=vocab_size, context=64, layers=2, dim=dim, tied=tied))
+    model = build(TransformerSpec(vocab_size=vocab_size, context=64, layers=2, dim=dim, tied=tied))
     model.init_weights(seed=0)
     generator = torch.Generator().manual_seed(0)
     ids = torch.randint(vocab_size, (4, 65), generator=generator)

@@ -20,7 +20,8 @@ from idiolect.generate.engine import generate
 from idiolect.generate.sampling import Sampling, SamplingOptions
 from idiolect.generate.stopping import StopStrings
 from idiolect.models.build import count_parameters
-from idiolect.models.spec import DecoderSpec, Model
+from idiolect.models.model import Model
+from idiolect.models.spec import Spec
 from idiolect.models.weights import load_model, save_model
 from idiolect.tokenizers.base import Tokenizer
 
@@ -54,7 +55,7 @@ class LanguageModel:
         self.tokenizer = tokenizer
 
     @property
-    def spec(self) -> DecoderSpec:
+    def spec(self) -> Spec:
         """The model's shape."""
         return self.model.spec
 
@@ -246,7 +247,7 @@ tags:
 
 # A language model made with idiolect
 
-A {spec.family} of {parameters:,} parameters: {spec.layers} layers of width {spec.dim}, {spec.heads} heads, a context of
+A {spec.family} of {parameters:,} parameters: {spec.layers} layers of width {spec.dim}, trained on rows of
 {spec.context} tokens, and a {self.tokenizer.kind} tokenizer of {self.tokenizer.vocab_size:,} tokens.
 
 ```python

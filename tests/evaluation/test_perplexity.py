@@ -16,7 +16,8 @@ from idiolect.errors import CorpusError, ModelError, UsageError
 from idiolect.evaluation import perplexity
 from idiolect.evaluation.perplexity import Score, score, stretches, token_log_probs
 from idiolect.models.build import build
-from idiolect.models.spec import DecoderSpec, Model
+from idiolect.models.model import Model
+from idiolect.models.spec import TransformerSpec
 from idiolect.nn.cache import KVCache
 from idiolect.text.document import Document
 from idiolect.tokenizers.base import Tokenizer
@@ -29,7 +30,7 @@ class Blend(Model):
 
     def __init__(self, vocab_size: int, context: int = CONTEXT, bias: bool = False) -> None:
         super().__init__()
-        self.spec = DecoderSpec(vocab_size=vocab_size, context=context)
+        self.spec = TransformerSpec(vocab_size=vocab_size, context=context)
         self.embedding = nn.Embedding(vocab_size, 16)
         self.dropout = nn.Dropout(0.5)
         self.output = nn.Linear(16, vocab_size, bias=bias)
@@ -224,7 +225,7 @@ def test_a_damaged_model_is_refused(letters: Tokenizer, value: float) -> None:
 
 
 def test_a_decoder_is_scored_and_can_then_be_trained(letters: Tokenizer, texts: list[str]) -> None:
-    spec = DecoderSpec(letters.vocab_size, CONTEXT, layers=1, heads=2, kv_heads=1, dim=16, head_dim=8, mlp_dim=24)
+    spec = TransformerSpec(letters.vocab_size, CONTEXT, layers=1, heads=2, kv_heads=1, dim=16, head_dim=8, mlp_dim=24)
     model = build(spec)
     for seed, parameter in enumerate(model.parameters()):
         nn.init.normal_(parameter, std=0.5, generator=torch.Generator().manual_seed(seed))

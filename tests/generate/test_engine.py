@@ -16,8 +16,9 @@ from torch import Tensor
 from idiolect.errors import ModelError, UsageError
 from idiolect.generate.engine import generate
 from idiolect.generate.sampling import Sampling, choose, filter_logits, sample_generator
-from idiolect.models.decoder import Decoder
-from idiolect.models.spec import DecoderSpec, Model
+from idiolect.models.model import Model
+from idiolect.models.spec import TransformerSpec
+from idiolect.models.transformer import Transformer
 from idiolect.nn.cache import KVCache
 
 VOCAB = 29
@@ -25,12 +26,12 @@ GREEDY = Sampling(temperature=0)
 FREE = Sampling(temperature=1.0)
 
 
-def decoder(context: int = 8, vocab_size: int = VOCAB, seed: int = 0) -> Decoder:
+def decoder(context: int = 8, vocab_size: int = VOCAB, seed: int = 0) -> Transformer:
     """A tiny decoder whose every parameter is random, so that each token and position matters."""
-    spec = DecoderSpec(
+    spec = TransformerSpec(
         vocab_size, context, layers=2, heads=4, kv_heads=2, dim=16, head_dim=8, mlp_dim=24, dropout=0.3, tied=False
     )
-    model = Decoder(spec)
+    model = Transformer(spec)
     random = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -131,10 +132,10 @@ def test_samples_follow_the_models_distribution_over_sequences() -> None:
     assert statistic < 54.1  # chi-square, 26 degrees of freedom, p = 0.001
 
 
-class Recorded(Decoder):
+class Recorded(Transformer):
     """A decoder that remembers the shape of everything it reads."""
 
-    def __init__(self, spec: DecoderSpec) -> None:
+    def __init__(self, spec: TransformerSpec) -> None:
         super().__init__(spec)
         self.read: list[tuple[int, ...]] = []
 

@@ -10,9 +10,10 @@ import torch
 
 from idiolect.errors import ModelError
 from idiolect.models.config_json import read_config, write_config
-from idiolect.models.spec import DecoderSpec
+from idiolect.models.spec import RecurrentSpec, Spec, TransformerSpec
+from idiolect.nn.positions import RopeScaling
 
-SPEC = DecoderSpec(vocab_size=30, context=16, layers=3, heads=6, kv_heads=2, dim=20, head_dim=8, dropout=0.1)
+SPEC = TransformerSpec(vocab_size=30, context=16, layers=3, heads=6, kv_heads=2, dim=20, head_dim=8, dropout=0.1)
 
 
 @pytest.fixture
@@ -29,13 +30,13 @@ def rewrite(path: Path, **changes: object) -> None:
 
 
 def test_what_is_written_is_read(path: Path) -> None:
-    assert read_config(path) == SPEC
+    assert read_config(path) == (SPEC, "qwen3")
     assert json.loads((path.parent / "generation_config.json").read_text()) == {"bos_token_id": 7, "eos_token_id": 7}
 
 
 def test_the_older_spelling_of_the_rotary_base_is_read(path: Path) -> None:
     rewrite(path, rope_parameters=..., rope_theta=1e6, rope_scaling=None, torch_dtype="bfloat16", idiolect=...)
-    spec = read_config(path)
+    spec, _ = read_config(path)
     assert (spec.rope_theta, spec.dropout) == (1e6, 0.0)
 
 
@@ -90,7 +91,7 @@ def test_another_model_is_refused_by_the_fields_name(path: Path, changes: dict[s
     with pytest.raises(ModelError) as refused:
         read_config(path)
     sentence = str(refused.value)
-    ours = {"max_position_embeddings": "context", "num_key_value_heads": "kv_heads", "rope_parameters": "rope_theta"}
+    ours = {"max_position_embeddings": "context", "num_key_value_heads": "kv_heads", "rope_parameters": "rope_"}
     names = {*changes, *(ours.get(field, field) for field in changes), "dropout"}
     assert str(path) in sentence and any(name in sentence for name in names), sentence
     assert "\n" not in sentence
@@ -101,3 +102,45 @@ def test_what_is_not_an_object_of_json_is_refused(path: Path, text: str) -> None
     path.write_text(text, encoding="utf-8", errors="surrogateescape")
     with pytest.raises(ModelError, match="JSON"):
         read_config(path)
+
+
+OWN = TransformerSpec(vocab_size=30, context=16, positions="alibi", window=4, rope_scaling=None)
+LSTM = RecurrentSpec(vocab_size=30, context=16, family="gru", dropout=0.2)
+STRETCHED = TransformerSpec(vocab_size=30, context=16, residual=False, rope_scaling=RopeScaling("yarn", 2.0, 8))
+
+
+@pytest.mark.parametrize("spec", [OWN, LSTM, STRETCHED], ids=["alibi", "gru", "stretched"])
+def test_a_shape_of_our_own_is_read_back(tmp_path: Path, spec: Spec) -> None:
+    write_config(spec, tmp_path, end_of_text=7, dtype=torch.float32)
+    assert read_config(tmp_path / "config.json") == (spec, "idiolect")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"positions": "absolute"},
+        {"window": -1},
+        {"window": 2.5},
+        {"heads": True},
+        {"layers": 10**12},
+        {"residual": "yes"},
+        {"experts": 8},
+        {"vocab_size": ...},
+        {"family": "hybrid"},
+        {"family": "lstm"},
+        {"rope_scaling": {"kind": "linear"}},
+        {"rope_scaling": 3},
+    ],
+    ids=repr,
+)
+def test_a_shape_of_our_own_is_read_strictly(tmp_path: Path, changes: dict[str, object]) -> None:
+    write_config(OWN, tmp_path, end_of_text=7, dtype=torch.float32)
+    path = tmp_path / "config.json"
+    shape = json.loads(path.read_text(encoding="utf-8"))["shape"] | changes
+    rewrite(path, shape={name: value for name, value in shape.items() if value is not ...})
+    with pytest.raises(ModelError, match="shape"):
+        read_config(path)
+    for wrong in (..., 3, None, []):
+        rewrite(path, shape=wrong)
+        with pytest.raises(ModelError, match="shape"):
+            read_config(path)

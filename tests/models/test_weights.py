@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import warnings
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from variants import DECODERS, ENCODERS
 
 from idiolect.errors import ModelError
 from idiolect.models.weights import load_model, save_model
@@ -74,31 +76,68 @@ def test_a_saved_model_comes_back_bit_for_bit(tmp_path: Path, make_decoder, shap
     assert torch.equal(again.eval()(ids), model(ids))
 
 
-@pytest.mark.parametrize("tied", [True, False])
+SIZES = {
+    "vocab_size": 41,
+    "hidden_size": 12,
+    "intermediate_size": 20,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 24,
+}
+LLAMA3 = {
+    **{"rope_type": "llama3", "rope_theta": 5e5, "factor": 8.0, "original_max_position_embeddings": 8},
+    **{"low_freq_factor": 1.0, "high_freq_factor": 4.0},
+}
+THEIRS = {
+    "qwen3": transformers.Qwen3Config(head_dim=8, rope_parameters={"rope_type": "default", "rope_theta": 5e5}, **SIZES),
+    "qwen2": transformers.Qwen2Config(**SIZES | {"hidden_size": 16}),
+    "llama 2": transformers.LlamaConfig(**SIZES | {"hidden_size": 16, "num_key_value_heads": 4}),
+    "llama 3": transformers.LlamaConfig(rope_parameters=LLAMA3, **SIZES | {"hidden_size": 16}),
+    "mistral": transformers.MistralConfig(sliding_window=5, **SIZES | {"hidden_size": 16}),
+    "mistral without a window": transformers.MistralConfig(sliding_window=None, head_dim=6, **SIZES),
+}
+
+
+@pytest.mark.parametrize("name", THEIRS)
+@pytest.mark.parametrize("tied", [True, False], ids=["tied", "untied"])
 @pytest.mark.parametrize("shard_size", ["1GB", "3KB"])
-def test_a_folder_made_by_transformers_is_read(tmp_path: Path, tied: bool, shard_size: str) -> None:
-    config = transformers.Qwen3Config(
-        vocab_size=41,
-        hidden_size=12,
-        intermediate_size=20,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=8,
-        max_position_embeddings=24,
-        tie_word_embeddings=tied,
-        rope_parameters={"rope_type": "default", "rope_theta": 5e5},
-    )
+def test_a_folder_made_by_transformers_is_read_and_written(
+    tmp_path: Path, name: str, tied: bool, shard_size: str
+) -> None:
+    config = copy.deepcopy(THEIRS[name])
+    config.tie_word_embeddings = tied
     torch.manual_seed(0)
-    theirs = transformers.AutoModelForCausalLM.from_config(config).eval()
+    theirs = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()
     for parameter in theirs.parameters():
-        parameter.data.add_(torch.randn_like(parameter) * 0.3)
+        parameter.data.add_(torch.randn_like(parameter) * 0.2)
     theirs.save_pretrained(tmp_path, max_shard_size=shard_size)
     assert (tmp_path / "model.safetensors.index.json").exists() == (shard_size == "3KB")
     ours = load_model(tmp_path).eval()
     ids = torch.randint(41, (2, 24))
     with torch.no_grad():
         torch.testing.assert_close(ours(ids), theirs(ids).logits, atol=1e-5, rtol=0)
+    if shard_size == "3KB":
+        (tmp_path / "back").mkdir()
+        save_model(ours, tmp_path / "back", end_of_text=0)
+        back, notes = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "back", output_loading_info=True)
+        same = transformers.LlamaForCausalLM if name == "mistral without a window" else type(theirs)
+        assert type(back) is same and not any(notes.values()), notes
+        with torch.no_grad():
+            torch.testing.assert_close(back(ids).logits, theirs(ids).logits, atol=1e-5, rtol=0)
+
+
+VARIANTS = DECODERS | ENCODERS
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_shape_that_only_we_know_comes_back_bit_for_bit(tmp_path: Path, make_decoder, name: str) -> None:
+    model = make_decoder(**VARIANTS[name])
+    save_model(model, tmp_path, end_of_text=0)
+    again = load_model(tmp_path)
+    assert again.spec == model.spec
+    for parameter, tensor in model.state_dict().items():
+        assert torch.equal(again.state_dict()[parameter], tensor), parameter
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from idiolect.nn import attention
-from idiolect.nn.attention import Attention, causal_mask
+from idiolect.nn.attention import Attention
 from idiolect.nn.cache import KVCache
+from idiolect.nn.masks import Sight, sight
 from idiolect.nn.positions import rotary_tables
 from idiolect.nn.reference import decoder_attention, multi_head, softmax
 
@@ -30,7 +31,7 @@ THETA = 100.0
 
 def make(dim: int, kv_heads: int, group: int, half: int, dtype: torch.dtype, seed: int) -> Attention:
     """Attention with random weights and gains."""
-    attention = Attention(dim, kv_heads * group, kv_heads, 2 * half, 1e-6, layer=0).to(dtype)
+    attention = Attention(dim, kv_heads * group, kv_heads, 2 * half, qk_norm_eps=1e-6).to(dtype)
     generator = torch.Generator().manual_seed(seed)
     for parameter in attention.parameters():
         parameter.data.copy_(torch.randn(parameter.shape, generator=generator))
@@ -54,46 +55,25 @@ def test_equals_the_reference(
     attention = make(dim, kv_heads, group, half, dtype, seed)
     hidden = torch.randn(rows, positions, dim, generator=torch.Generator().manual_seed(seed), dtype=dtype)
     with torch.no_grad():
-        fast = attention(hidden, rotary_tables(positions, 2 * half, THETA))
+        fast = attention(hidden, rotary_tables(positions, 2 * half, THETA), sight(positions, causal=True))
         slow = torch.stack([decoder_attention(attention, row, THETA) for row in hidden])
     tolerance = 1e-5 * (1 + float(slow.abs().max()))  # the tables are fp32 in either case
     torch.testing.assert_close(fast, slow, atol=tolerance, rtol=0)
 
 
 @pytest.mark.parametrize("heads", [1, 3])
-def test_without_norms_and_positions_it_is_the_formula_of_multi_head_attention(
-    heads: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_norms_and_positions_it_is_the_formula_of_multi_head_attention(heads: int) -> None:
     dim, size, positions = 5, 4, 6
     attention = make(dim, heads, 1, size // 2, torch.float64, seed=1)
-    monkeypatch.setattr("idiolect.nn.attention.rms_norm", lambda hidden, gains, eps: hidden)
-    nowhere = torch.ones(positions, size), torch.zeros(positions, size)
-    everything = torch.ones(positions, positions, dtype=torch.bool)
+    attention.q_norm = attention.k_norm = None
     items_TD = torch.randn(positions, dim, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
     q, k, v = (getattr(attention, name).weight.view(heads, size, dim) for name in ("q_proj", "k_proj", "v_proj"))
     by_formula = multi_head(items_TD.T, q, k, v, attention.o_proj.weight.view(dim, heads, size).transpose(0, 1)).T
-    torch.testing.assert_close(attention(items_TD[None], nowhere, everything)[0], by_formula)
+    torch.testing.assert_close(attention(items_TD[None], None, Sight())[0], by_formula)
 
 
 def test_the_references_softmax_does_not_overflow() -> None:
     assert softmax(torch.tensor([1e4, 1e4, -1e4])).tolist() == [0.5, 0.5, 0.0]
-
-
-def test_the_mask_of_packed_documents() -> None:
-    mask = causal_mask(torch.tensor([[0, 0, 1], [4, 7, 7]]), 0, 3, torch.device("cpu"))
-    assert mask is not None
-    assert mask[:, 0].int().tolist() == [
-        [[1, 0, 0], [1, 1, 0], [0, 0, 1]],
-        [[1, 0, 0], [0, 1, 0], [0, 1, 1]],
-    ]
-
-
-def test_the_mask_behind_a_cache() -> None:
-    mask = causal_mask(None, 2, 2, torch.device("cpu"))
-    assert mask is not None
-    assert mask.int().tolist() == [[1, 1, 1, 0], [1, 1, 1, 1]]
-    assert causal_mask(None, 2, 1, torch.device("cpu")) is None
-    assert causal_mask(None, 0, 5, torch.device("cpu")) is None
 
 
 @pytest.mark.parametrize("cuts", [[1] * 7, [7], [4, 3], [2, 1, 4], [6, 1]])
@@ -106,20 +86,18 @@ def test_with_a_cache_it_equals_the_reference_however_the_row_is_cut(cuts: list[
     with torch.no_grad():
         for size in cuts:
             new = slice(cache.length, cache.length + size)
-            mask = causal_mask(None, cache.length, size, hidden.device)
-            parts.append(attention(hidden[:, new], (cos[new], sin[new]), mask, cache))
+            seen = sight(size, causal=True, held=cache.length)
+            parts.append(attention(hidden[:, new], (cos[new], sin[new]), seen, cache))
             cache.advance(size)
         slow = decoder_attention(attention, hidden[0], THETA)
     torch.testing.assert_close(torch.cat(parts, dim=1)[0], slow, atol=1e-5, rtol=1e-5)
 
 
 def test_scores_are_divided_by_the_root_of_the_head_size() -> None:
-    attention = Attention(1, 1, 1, 4, 0.0, layer=0)
+    attention = Attention(1, 1, 1, 4, qk_norm_eps=0.0)
     for parameter in attention.parameters():
         parameter.data.fill_(1.0)
-    nowhere = torch.ones(2, 4), torch.zeros(2, 4)
-    both = torch.ones(2, 2, dtype=torch.bool)
     # Normalised queries and keys are (1, 1, 1, 1) times the sign of the item, so scores are ±4 / √4.
     share = math.exp(2) / (math.exp(2) + math.exp(-2))
-    answer = attention(torch.tensor([[[1.0], [-1.0]]]), nowhere, both)[0, 0, 0]
+    answer = attention(torch.tensor([[[1.0], [-1.0]]]), None, Sight())[0, 0, 0]
     assert answer.item() == pytest.approx(4 * (share * 1 + (1 - share) * -1), rel=1e-5)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import warnings
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from idiolect.nn.positions import Rotary, rotary_tables, rotate
+from idiolect.errors import UsageError
+from idiolect.nn.positions import RopeScaling, Rotary, rotary_tables, rotate, sinusoids
 from idiolect.nn.reference import turn
 
 
@@ -63,3 +67,69 @@ def test_bf16_vectors_are_turned_in_fp32() -> None:
     turned = rotate(vectors, tables)
     assert turned.dtype == torch.bfloat16
     assert torch.equal(turned, rotate(vectors.float(), tables).bfloat16())
+
+
+SCALINGS = {
+    "linear": (RopeScaling("linear", 4.0), {"rope_type": "linear", "factor": 4.0}),
+    "llama3": (
+        RopeScaling("llama3", 8.0, 64, low_freq_factor=1.0, high_freq_factor=4.0),
+        {
+            **{"rope_type": "llama3", "factor": 8.0, "original_max_position_embeddings": 64},
+            **{"low_freq_factor": 1.0, "high_freq_factor": 4.0},
+        },
+    ),
+    "yarn": (
+        RopeScaling("yarn", 4.0, 64),
+        {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64},
+    ),
+    "yarn, given": (
+        RopeScaling("yarn", 8.0, 128, beta_fast=16.0, beta_slow=2.0, attention_factor=1.5),
+        {
+            **{"rope_type": "yarn", "factor": 8.0, "original_max_position_embeddings": 128},
+            **{"beta_fast": 16.0, "beta_slow": 2.0, "attention_factor": 1.5},
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SCALINGS)
+@pytest.mark.parametrize("head_dim", [8, 64])
+def test_stretched_positions_are_those_of_transformers(name: str, head_dim: int) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from transformers import LlamaConfig
+        from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
+    scaling, record = SCALINGS[name]
+    config = LlamaConfig(
+        hidden_size=2 * head_dim,
+        num_attention_heads=2,
+        max_position_embeddings=256,
+        rope_parameters={"rope_theta": 10000.0, **record},
+    )
+    cos, sin = LlamaRotaryEmbedding(config)(torch.zeros(1), torch.arange(256)[None])
+    ours_cos, ours_sin = rotary_tables(256, head_dim, 10000.0, scaling)
+    torch.testing.assert_close(ours_cos, cos[0], atol=1e-6, rtol=0)
+    torch.testing.assert_close(ours_sin[:, head_dim // 2 :], sin[0, :, head_dim // 2 :], atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"kind": "linear", "factor": 0.5},
+        {"kind": "llama3", "factor": 2.0},
+        {"kind": "llama3", "factor": 2.0, "original_context": 8, "high_freq_factor": 1.0},
+        {"kind": "yarn", "factor": 2.0, "original_context": 8, "beta_slow": 40.0},
+    ],
+)
+def test_a_stretch_that_cannot_be_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(UsageError):
+        RopeScaling(**wrong)
+
+
+def test_sinusoids_are_those_of_the_formula() -> None:
+    table = sinusoids(7, 6)
+    for position in range(7):
+        for pair in range(3):
+            angle = position / 10000 ** (2 * pair / 6)
+            assert table[position, 2 * pair].item() == pytest.approx(math.sin(angle), abs=1e-6)
+            assert table[position, 2 * pair + 1].item() == pytest.approx(math.cos(angle), abs=1e-6)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from idiolect.data.batch import Batch
-from idiolect.models.spec import Model
+from idiolect.models.model import Model
 from idiolect.nn.cache import KVCache
 from idiolect.objectives.likelihood import Likelihood
 

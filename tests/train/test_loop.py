@@ -13,7 +13,7 @@ from torch import Tensor
 
 from idiolect.data.batch import Batch
 from idiolect.errors import Interrupted, TrainingError, UsageError
-from idiolect.models.spec import Model
+from idiolect.models.model import Model
 from idiolect.objectives.likelihood import Likelihood
 from idiolect.train import forecast, loop
 from idiolect.train.checkpoint import all_finite, newest_checkpoint, read_checkpoint

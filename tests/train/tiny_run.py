@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from idiolect.compute import Compute, set_up, tear_down
 from idiolect.data.batch import Batch
 from idiolect.errors import Interrupted
-from idiolect.models.spec import Model
+from idiolect.models.model import Model
 from idiolect.nn.cache import KVCache
 from idiolect.objectives.likelihood import Likelihood
 from idiolect.train.loop import Run, fit

@@ -14,7 +14,7 @@ from idiolect.data.tokens import Tokens, TokenStream
 from idiolect.evaluation import compression
 from idiolect.evaluation.ngram import KneserNey
 from idiolect.evaluation.perplexity import Score, score
-from idiolect.models.spec import Model
+from idiolect.models.model import Model
 from idiolect.report import Report
 from idiolect.text.corpus import Document
 from idiolect.tokenizers.base import Tokenizer

@@ -25,7 +25,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from idiolect.errors import CorpusError, ModelError, UsageError
-from idiolect.models.spec import Model
+from idiolect.models.model import Model
 
 if TYPE_CHECKING:
     from idiolect.text.document import Document

@@ -4,9 +4,10 @@ The prompt is read once, whatever the number of samples; then each step reads on
 keys and values of all tokens before it come from the cache. A step costs one pass over the weights, and attention over
 what is held.
 
-**The window.** A model reads at most `context` tokens. Of a longer prompt it reads the last `context`. When the window
-is full, the model starts again on the last half of a context (cache emptied, positions counted from 0), so that a
-completion may be as long as one likes; that one step costs half a context, and what lies before it is forgotten.
+**The window.** A Transformer reads at most `context` tokens; a recurrent network, as many as one likes. Of a longer
+prompt a Transformer reads the last `context`. When its window is full, it starts again on the last half of a context
+(cache emptied, positions counted from 0), so that a completion may be as long as one likes; that one step costs half a
+context, and what lies before it is forgotten.
 
 Shapes: B samples, T positions, V vocabulary.
 """
@@ -21,8 +22,8 @@ from torch import Tensor
 
 from idiolect.errors import ModelError, UsageError
 from idiolect.generate.sampling import Sampling, choose, filter_logits, sample_generator
-from idiolect.models.spec import Model
-from idiolect.nn.cache import KVCache
+from idiolect.models.model import Model
+from idiolect.nn.cache import Cache
 
 
 def generate(
@@ -86,9 +87,9 @@ def _steps(
     generators: Mapping[int, numpy.random.Generator],
     stop_ids: frozenset[int],
 ) -> Generator[list[tuple[int, int]], None, None]:
-    samples, context = list(generators), model.spec.context
-    half = max(1, context // 2)
-    capacity = min(context, len(prompt_ids) + max_tokens)
+    samples, window = list(generators), model.window or len(prompt_ids) + max_tokens
+    half = max(1, window // 2)
+    capacity = min(window, len(prompt_ids) + max_tokens)
     device = next(model.parameters()).device
     modes = {module: module.training for module in model.modules()}
     model.eval()
@@ -98,8 +99,8 @@ def _steps(
         seen_BV[:, prompt_1T[0]] = True
         recent_BT = prompt_1T[:, -half:].repeat(len(samples), 1)  # what the window keeps when it moves
 
-        cache = _empty_cache(model, 1, capacity)
-        logits_BV = _next_logits(model, prompt_1T[:, -context:], cache).repeat(len(samples), 1)
+        cache = model.new_cache(1, capacity)
+        logits_BV = _next_logits(model, prompt_1T[:, -window:], cache).repeat(len(samples), 1)
         cache = cache.repeat(len(samples))
         running = samples
         for step in range(1, max_tokens + 1):
@@ -114,22 +115,16 @@ def _steps(
             chosen_B1 = chosen_B[:, None]
             seen_BV.scatter_(1, chosen_B1, True)
             recent_BT = torch.cat([recent_BT, chosen_B1], dim=1)[:, -half:]
-            if cache.length < context:
+            if cache.length < window:
                 logits_BV = _next_logits(model, chosen_B1, cache)
             else:
-                cache = _empty_cache(model, len(samples), capacity)
+                cache = model.new_cache(len(samples), capacity)
                 logits_BV = _next_logits(model, recent_BT, cache)
     finally:
         for module, mode in modes.items():
             module.training = mode
 
 
-def _next_logits(model: Model, ids_BT: Tensor, cache: KVCache) -> Tensor:
+def _next_logits(model: Model, ids_BT: Tensor, cache: Cache) -> Tensor:
     """Logits (B, V) of the token that follows `ids_BT`, which are new to the cache."""
     return model.head(model.hidden(ids_BT, cache=cache)[:, -1:])[:, 0]
-
-
-def _empty_cache(model: Model, rows: int, length: int) -> KVCache:
-    """A cache of the model's shape, precision and device."""
-    spec, weights = model.spec, next(model.parameters())
-    return KVCache(spec.layers, rows, spec.kv_heads, length, spec.head_dim, dtype=weights.dtype, device=weights.device)

@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import torch
 
-from idiolect.models.decoder import Decoder
-from idiolect.models.spec import DecoderSpec, Model
+from idiolect.errors import UsageError
+from idiolect.models.model import Model
+from idiolect.models.spec import Spec, TransformerSpec
+from idiolect.models.transformer import Transformer
 
 
-def build(spec: DecoderSpec) -> Model:
+def build(spec: Spec) -> Model:
     """A model of this shape. Its weights mean nothing until `init_weights(seed)` or a folder sets them.
 
     Example:
-        >>> model = build(DecoderSpec(vocab_size=65, context=64))
+        >>> model = build(TransformerSpec(vocab_size=65, context=64))
         >>> model.init_weights(seed=0)
     """
     match spec.family:
-        case "decoder":
-            return Decoder(spec)
+        case "decoder" | "encoder":
+            assert isinstance(spec, TransformerSpec)
+            return Transformer(spec)
+        case "rnn" | "lstm" | "gru":
+            raise UsageError("to be written")
 
 
-def count_parameters(spec: DecoderSpec) -> int:
+def count_parameters(spec: Spec) -> int:
     """How many parameters a model of this shape has, a tied head counted once. Nothing is allocated.
 
     Example:
-        >>> count_parameters(DecoderSpec(vocab_size=65, context=64))
+        >>> count_parameters(TransformerSpec(vocab_size=65, context=64))
         861696
     """
     with torch.device("meta"):

@@ -19,29 +19,20 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from idiolect.errors import ModelError
+from idiolect.models.architectures.stored import Stored
 from idiolect.models.build import build
-from idiolect.models.config_json import read_config, write_config
-from idiolect.models.spec import Model
+from idiolect.models.config_json import read_config, stored_tensors, write_config, written
+from idiolect.models.model import Model
 
 WEIGHTS = "model.safetensors"
 SHARDS = "model.safetensors.index.json"
 HEAD = "lm_head.weight"
-EMBEDDING = "model.embed_tokens.weight"
+"""The head's name in the files of most; tied to the embeddings, some write it there once more."""
 TYPES = ("F32", "F16", "BF16")
 """Stored types that are read; each becomes the model's fp32."""
 
 Files = dict[str, Any]
 """Of each tensor, the open safetensors file that holds it (which comes without types)."""
-
-
-def stored_name(name: str) -> str:
-    """A parameter's name in the file: its name here behind `model.`; the head's stays as it is.
-
-    Example:
-        >>> stored_name("layers.0.mlp.up_proj.weight")
-        'model.layers.0.mlp.up_proj.weight'
-    """
-    return name if name == HEAD else f"model.{name}"
 
 
 def save_model(model: Model, folder: Path, end_of_text: int) -> None:
@@ -55,7 +46,9 @@ def save_model(model: Model, folder: Path, end_of_text: int) -> None:
     Raises:
         ModelError: a weight is not a finite number.
     """
-    tensors = {stored_name(name): tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    parameters = {name: parameter.detach().cpu() for name, parameter in model.named_parameters()}
+    layout = stored_tensors(written(model.spec)["model_type"], parameters)
+    tensors = {stored.name: stored.packed(parameters) for stored in layout}
     for name, tensor in tensors.items():
         _check_finite(name, tensor, "The model")
     write_config(model.spec, folder, end_of_text, next(model.parameters()).dtype)
@@ -75,25 +68,26 @@ def load_model(folder: Path) -> Model:
     Example:
         >>> model = load_model(Path("model"))
     """
-    spec = read_config(folder / "config.json")
+    spec, model_type = read_config(folder / "config.json")
     with ExitStack() as files:
-        stored = _open_weights(folder, files)
-        if spec.layers > len(stored):  # before so many layers are built
-            raise ModelError(f"{folder} holds {len(stored)} tensors, too few for {spec.layers} layers.")
+        found = _open_weights(folder, files)
+        if spec.layers > len(found):  # before so many layers are built
+            raise ModelError(f"{folder} holds {len(found)} tensors, too few for {spec.layers} layers.")
         with torch.device("meta"):
             model = build(spec)
-        parameters = {stored_name(name): parameter for name, parameter in model.named_parameters()}
-        _check_headers(folder, stored, parameters, may_repeat_head=spec.tied)
+        shapes = {name: parameter.shape for name, parameter in model.named_parameters()}
+        layout = stored_tensors(model_type, shapes)
+        _check_headers(folder, found, {stored.name: stored.shape(shapes) for stored in layout}, repeats_head=spec.tied)
         model = model.to_empty(device="cpu")
+        parameters = dict(model.named_parameters())
         with torch.no_grad():
-            for name, parameter in model.named_parameters():
-                tensor = stored[stored_name(name)].get_tensor(stored_name(name))
-                _check_finite(stored_name(name), tensor, str(folder))
-                parameter.copy_(tensor)
-        if spec.tied and HEAD in stored:  # some write it twice
-            head, embedding = stored[HEAD].get_tensor(HEAD), stored[EMBEDDING].get_tensor(EMBEDDING)
-            if head.dtype != embedding.dtype or not torch.equal(head, embedding):
-                raise ModelError(f"{folder}: {HEAD} differs from {EMBEDDING}, though tie_word_embeddings is true.")
+            for stored in layout:
+                tensor = found[stored.name].get_tensor(stored.name)
+                _check_finite(stored.name, tensor, str(folder))
+                for name, part in stored.unpacked(tensor, shapes).items():
+                    parameters[name].copy_(part)
+        if spec.tied and HEAD in found:
+            _check_head(folder, found, layout)
     return model
 
 
@@ -130,23 +124,29 @@ def _shard_names(index: Path) -> list[str]:
     return names
 
 
-def _check_headers(
-    folder: Path, stored: Files, parameters: dict[str, torch.nn.Parameter], *, may_repeat_head: bool
-) -> None:
-    """Every parameter has a tensor of its shape and of a type that is read, and every tensor a parameter."""
-    missing = sorted(parameters.keys() - stored.keys())
+def _check_headers(folder: Path, found: Files, shapes: dict[str, list[int]], *, repeats_head: bool) -> None:
+    """Every tensor that is needed is there, of its shape and of a type that is read, and no other."""
+    missing = sorted(shapes.keys() - found.keys())
     if missing:
         raise ModelError(f"{folder} lacks the tensor {missing[0]}.")
-    extra = sorted(stored.keys() - parameters.keys() - ({HEAD} if may_repeat_head else set()))
+    extra = sorted(found.keys() - shapes.keys() - ({HEAD} if repeats_head else set()))
     if extra:
         raise ModelError(f"{folder} has the tensor {extra[0]}, for which config.json has no place.")
-    for name, parameter in parameters.items():
-        header = stored[name].get_slice(name)
+    for name, expected in shapes.items():
+        header = found[name].get_slice(name)
         shape, kind = header.get_shape(), header.get_dtype()
-        if shape != list(parameter.shape):
-            raise ModelError(f"{folder}: {name} has shape {shape}; config.json makes it {list(parameter.shape)}.")
+        if shape != expected:
+            raise ModelError(f"{folder}: {name} has shape {shape}; config.json makes it {expected}.")
         if kind not in TYPES:
             raise ModelError(f"{folder}: {name} is of type {kind}; only {', '.join(TYPES)} can be read.")
+
+
+def _check_head(folder: Path, found: Files, layout: list[Stored]) -> None:
+    """A tied head that is written a second time says the same as the embeddings."""
+    embedding = next(stored.name for stored in layout if stored.parts == ("embed_tokens.weight",))
+    head, embedded = found[HEAD].get_tensor(HEAD), found[embedding].get_tensor(embedding)
+    if head.dtype != embedded.dtype or not torch.equal(head, embedded):
+        raise ModelError(f"{folder}: {HEAD} differs from {embedding}, though tie_word_embeddings is true.")
 
 
 def _check_finite(name: str, tensor: Tensor, owner: str) -> None:

@@ -10,11 +10,14 @@ of a head, D model width; N = H + G + G heads of all three kinds, or H + G of qu
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from idiolect.nn.cache import KVCache
+from idiolect.nn.masks import Sight
 from idiolect.nn.norms import RMSNorm, rms_norm
 from idiolect.nn.positions import Tables, rotate
 
@@ -23,97 +26,120 @@ SHORT = 256
 there (measured, forward and backward: 0.8 ms against 1.1 at 64 positions, 6.0 against 8.6 at 256, 76 against 34 at
 512; docs/log.md)."""
 
-
-def causal_mask(segments_BT: Tensor | None, held: int, positions: int, device: torch.device) -> Tensor | None:
-    """What each new position may see, as a boolean mask for every layer of a forward pass; None where none is needed.
-
-    Args:
-        segments_BT: documents packed in a row: a position sees itself and what precedes it in its own document.
-        held: positions before the new ones, in a cache.
-        positions: how many are new.
-        device: where the mask is needed.
-
-    Returns:
-        (B, 1, T, T) with segments; (T, held + T) for several positions behind others; else None: one position
-        sees everything held, and a row without a cache is causal, which `Attention` does without a mask.
-    """
-    if segments_BT is not None:
-        same_BTT = segments_BT[:, :, None] == segments_BT[:, None, :]
-        return same_BTT.tril()[:, None]
-    if held > 0 and positions > 1:
-        return torch.ones(positions, held + positions, dtype=torch.bool, device=device).tril(diagonal=held)
-    return None
+Biases = Literal["none", "qkv", "all"]
+"""Which linear layers add a vector of their own: none, those that make queries, keys and values, or all."""
 
 
-def attend(queries_BHTC: Tensor, keys_BGSC: Tensor, values_BGSC: Tensor, mask: Tensor | None) -> Tensor:
+def attend(queries_BHTC: Tensor, keys_BGSC: Tensor, values_BGSC: Tensor, sight: Sight) -> Tensor:
     """Each query's mean of the values it may see, weighted by softmax(query · key / √C): (B, H, T, C).
 
     Args:
         queries_BHTC, keys_BGSC, values_BGSC: H a multiple of G; each key head serves H / G query heads.
-        mask: True where a query may look. None: a single query sees everything, several are causal.
+        sight: what each query may see.
     """
-    heads, positions = queries_BHTC.shape[1:3]
-    group = heads // keys_BGSC.shape[1]
     if queries_BHTC.device.type != "cpu" or keys_BGSC.shape[2] > SHORT:
-        causal = mask is None and positions > 1
-        return F.scaled_dot_product_attention(
-            queries_BHTC, keys_BGSC, values_BGSC, attn_mask=mask, is_causal=causal, enable_gqa=group > 1
+        mask = sight.mask
+        if mask is not None and mask.is_floating_point():
+            mask = mask.to(queries_BHTC.dtype)
+        grouped = queries_BHTC.shape[1] > keys_BGSC.shape[1]
+        answered_BHTC: Tensor = F.scaled_dot_product_attention(
+            queries_BHTC, keys_BGSC, values_BGSC, attn_mask=mask, is_causal=sight.causal, enable_gqa=grouped
         )
-    if group > 1:
-        keys_BGSC, values_BGSC = (held.repeat_interleave(group, dim=1) for held in (keys_BGSC, values_BGSC))
-    scores_BHTS = (queries_BHTC * queries_BHTC.shape[3] ** -0.5) @ keys_BGSC.mT
-    if mask is None and positions > 1:
-        mask = torch.ones(positions, positions, dtype=torch.bool).tril()
-    if mask is not None:  # −inf is added rather than filled in: the backward pass of a sum costs nothing
-        scores_BHTS = scores_BHTS + torch.zeros_like(mask, dtype=scores_BHTS.dtype).masked_fill_(~mask, float("-inf"))
-    answers_BHTC: Tensor = scores_BHTS.softmax(dim=-1) @ values_BGSC
+        return answered_BHTC
+    weights_BHTS = attention_weights(queries_BHTC, keys_BGSC, sight)
+    answers_BHTC: Tensor = weights_BHTS @ _for_each_query(values_BGSC, queries_BHTC)
     return answers_BHTC
 
 
+def attention_weights(queries_BHTC: Tensor, keys_BGSC: Tensor, sight: Sight) -> Tensor:
+    """How much each query looks at each key (B, H, T, S): softmax(query · key / √C) over those it may see."""
+    keys_BHSC = _for_each_query(keys_BGSC, queries_BHTC)
+    scores_BHTS = (queries_BHTC * queries_BHTC.shape[3] ** -0.5) @ keys_BHSC.mT
+    mask = sight.mask
+    if sight.causal:
+        positions = queries_BHTC.shape[2]
+        mask = torch.ones(positions, positions, dtype=torch.bool, device=queries_BHTC.device).tril()
+    if mask is not None:  # −∞ is added rather than filled in: the backward pass of a sum costs nothing
+        if not mask.is_floating_point():
+            mask = torch.zeros_like(mask, dtype=scores_BHTS.dtype).masked_fill_(~mask, float("-inf"))
+        scores_BHTS = scores_BHTS + mask
+    return torch.softmax(scores_BHTS, dim=-1)
+
+
+def _for_each_query(held_BGSC: Tensor, queries_BHTC: Tensor) -> Tensor:
+    """Keys or values, each of G heads as often as it serves a query head: (B, H, S, C)."""
+    group = queries_BHTC.shape[1] // held_BGSC.shape[1]
+    return held_BGSC if group == 1 else held_BGSC.repeat_interleave(group, dim=1)
+
+
 class Attention(nn.Module):
-    """Multi-head self-attention (Vaswani et al. 2017, section 3.2) with three changes that Qwen3 makes:
+    """Multi-head self-attention (Vaswani et al. 2017, section 3.2), with what later models changed:
 
     - grouped queries: H / G query heads share a head of keys and values (Ainslie et al. 2023), and the cache shrinks;
     - QK-norm: queries and keys are RMS-normalised, so scores cannot run away (Dehghani et al. 2023, section 2.1);
-    - rotary positions, and no biases.
+    - rotary positions, where tables of them are given;
+    - biases on none, some or all of the four products.
+
+    Args:
+        dim: width of the hidden states.
+        heads, kv_heads, head_dim: H, G and C.
+        layer: which of the model's layers this is: its place in the cache.
+        biases: which products have one.
+        qk_norm_eps: added to the mean square of queries and keys; None: they are not normalised.
     """
 
-    def __init__(self, dim: int, heads: int, kv_heads: int, head_dim: int, norm_eps: float, layer: int) -> None:
+    def __init__(
+        self,
+        dim: int,
+        heads: int,
+        kv_heads: int,
+        head_dim: int,
+        layer: int = 0,
+        *,
+        biases: Biases = "none",
+        qk_norm_eps: float | None = None,
+    ) -> None:
         super().__init__()
         self.heads, self.kv_heads, self.head_dim = heads, kv_heads, head_dim
-        self.norm_eps = norm_eps
         self.layer = layer
-        """Which of the model's layers this is: its place in the cache."""
-        self.q_proj = nn.Linear(dim, heads * head_dim, bias=False)
-        self.k_proj = nn.Linear(dim, kv_heads * head_dim, bias=False)
-        self.v_proj = nn.Linear(dim, kv_heads * head_dim, bias=False)
-        self.o_proj = nn.Linear(heads * head_dim, dim, bias=False)
-        self.q_norm = RMSNorm(head_dim, norm_eps)
-        self.k_norm = RMSNorm(head_dim, norm_eps)
+        self.q_proj = nn.Linear(dim, heads * head_dim, bias=biases != "none")
+        self.k_proj = nn.Linear(dim, kv_heads * head_dim, bias=biases != "none")
+        self.v_proj = nn.Linear(dim, kv_heads * head_dim, bias=biases != "none")
+        self.o_proj = nn.Linear(heads * head_dim, dim, bias=biases == "all")
+        self.q_norm = None if qk_norm_eps is None else RMSNorm(head_dim, qk_norm_eps)
+        self.k_norm = None if qk_norm_eps is None else RMSNorm(head_dim, qk_norm_eps)
 
-    def forward(
-        self, hidden_BTD: Tensor, tables: Tables, mask: Tensor | None = None, cache: KVCache | None = None
-    ) -> Tensor:
+    def forward(self, hidden_BTD: Tensor, tables: Tables | None, sight: Sight, cache: KVCache | None = None) -> Tensor:
         """(B, T, D) to (B, T, D).
 
         Args:
             hidden_BTD: the positions that ask; with a cache they are also put into it, to be asked.
-            tables: the rotary tables of these T positions.
-            mask: what `causal_mask` gave; True where a position may look.
+            tables: the rotary tables of these T positions; None: no position is turned.
+            sight: what each position may see.
             cache: keys and values of the positions before.
         """
-        # Queries, keys and values come from one product, and queries and keys are normalised and turned as one: a small
-        # model spends as much time between products as in them (docs/log.md).
-        weights_ND = torch.cat((self.q_proj.weight, self.k_proj.weight, self.v_proj.weight))
-        projected_BTNC = F.linear(hidden_BTD, weights_ND).view(*hidden_BTD.shape[:2], -1, self.head_dim)
-        asking, asked = self.heads, self.kv_heads
-        turning_BTNC, values_BTGC = torch.split(projected_BTNC, [asking + asked, asked], dim=2)
-        gains_NC = torch.cat((self.q_norm.weight.expand(asking, -1), self.k_norm.weight.expand(asked, -1)))
-        turned_BNTC = rotate(rms_norm(turning_BTNC, gains_NC, self.norm_eps).transpose(1, 2), tables)
-        queries_BHTC, keys_BGSC = torch.split(turned_BNTC, [asking, asked], dim=1)
-        values_BGSC = values_BTGC.transpose(1, 2)
+        queries_BHTC, keys_BGSC, values_BGSC = self.project(hidden_BTD, tables)
         if cache is not None:
             keys_BGSC, values_BGSC = cache.extend(self.layer, keys_BGSC, values_BGSC)
-        answers_BHTC = attend(queries_BHTC, keys_BGSC, values_BGSC, mask)
+        answers_BHTC = attend(queries_BHTC, keys_BGSC, values_BGSC, sight)
         merged_BTD: Tensor = self.o_proj(answers_BHTC.transpose(1, 2).flatten(2))
         return merged_BTD
+
+    def project(self, hidden_BTD: Tensor, tables: Tables | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries (B, H, T, C), keys and values (B, G, T, C) of the hidden states."""
+        # Queries, keys and values come from one product, and queries and keys are normalised and turned as one: a small
+        # model spends as much time between products as in them (docs/log.md).
+        parts = (self.q_proj, self.k_proj, self.v_proj)
+        weights_ND = torch.cat([part.weight for part in parts])
+        bias_N = None if self.q_proj.bias is None else torch.cat([part.bias for part in parts])
+        projected_BTNC = F.linear(hidden_BTD, weights_ND, bias_N).view(*hidden_BTD.shape[:2], -1, self.head_dim)
+        asking, asked = self.heads, self.kv_heads
+        turning_BTNC, values_BTGC = torch.split(projected_BTNC, [asking + asked, asked], dim=2)
+        if self.q_norm is not None and self.k_norm is not None:
+            gains_NC = torch.cat((self.q_norm.weight.expand(asking, -1), self.k_norm.weight.expand(asked, -1)))
+            turning_BTNC = rms_norm(turning_BTNC, gains_NC, self.q_norm.eps)
+        turned_BNTC = turning_BTNC.transpose(1, 2)
+        if tables is not None:
+            turned_BNTC = rotate(turned_BNTC, tables)
+        queries_BHTC, keys_BGTC = torch.split(turned_BNTC, [asking, asked], dim=1)
+        return queries_BHTC, keys_BGTC, values_BTGC.transpose(1, 2)

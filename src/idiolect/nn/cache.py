@@ -1,4 +1,4 @@
-"""Keys and values of the positions a decoder has already read, so that each new token costs one position.
+"""What a model has already read, so that each new token costs one position: a decoder keeps keys and values.
 
 It stands beside attention, which reads and extends it; the loop that drives it is in `generate/engine.py`.
 
@@ -7,8 +7,20 @@ Shapes: B rows, G heads of keys and values, T new positions, S positions held so
 
 from __future__ import annotations
 
+from typing import Protocol, Self
+
 import torch
 from torch import Tensor
+
+
+class Cache(Protocol):
+    """What a model remembers of the positions it has read: keys and values, or a recurrent network's state."""
+
+    length: int
+    """Positions read so far: the same for every row."""
+
+    def repeat(self, rows: int) -> Self:
+        """A cache whose `rows` rows all hold what the one row here holds: a prompt read once, continued often."""
 
 
 class KVCache:

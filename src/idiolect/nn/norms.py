@@ -74,3 +74,27 @@ class RMSNorm(nn.Module):
     def forward(self, hidden: Tensor) -> Tensor:
         """Same shape as `hidden` (…, D), in the gain's precision: under autocast that turns bf16 back into fp32."""
         return rms_norm(hidden, self.weight, self.eps)
+
+
+class LayerNorm(nn.Module):
+    """(x − mean) / sqrt(variance + eps) · gain + bias (Ba et al. 2016, "Layer Normalization", eq. 4).
+
+    Before gain and bias the channels of a position have mean 0 and variance 1. Computed in fp32 or better.
+
+    Example:
+        >>> LayerNorm(2, eps=0.0)(torch.tensor([[1.0, 3.0]])).tolist()
+        [[-1.0, 1.0]]
+    """
+
+    def __init__(self, dim: int, eps: float, *, bias: bool = True) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(dim))
+        self.bias = nn.Parameter(torch.zeros(dim)) if bias else None
+        self.eps = eps
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Same shape as `hidden` (…, D), in the gain's precision."""
+        exact = torch.promote_types(self.weight.dtype, torch.float32)
+        bias = None if self.bias is None else self.bias.to(exact)
+        normed = F.layer_norm(hidden.to(exact), self.weight.shape, self.weight.to(exact), bias, self.eps)
+        return normed.to(self.weight.dtype)

@@ -1,4 +1,4 @@
-"""Where a token stands: rotary positions (Su et al. 2021, "RoFormer", section 3.2.2).
+"""Where a token stands: rotary positions (Su et al. 2021, "RoFormer", section 3.2.2), and sinusoidal ones.
 
 Channels i and i + C/2 of a head are the two coordinates of a point in a plane; at position t the point is turned by the
 angle t · theta^(−2i/C). A query's product with a key then depends on how far apart they stand, not on where. The pairs
@@ -11,22 +11,116 @@ Shapes: T positions, C channels of a head; any dimensions before them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import Self
+from dataclasses import dataclass
+from typing import Literal, Self
 
 import torch
 from torch import Tensor, nn
+
+from idiolect.errors import UsageError
 
 Tables = tuple[Tensor, Tensor]
 """Cosines (T, C), and sines (T, C) with the sign of each channel's partner: − in the first half, + in the second."""
 
 
-def rotary_tables(length: int, head_dim: int, theta: float, device: torch.device | None = None) -> Tables:
+@dataclass(frozen=True, slots=True)
+class RopeScaling:
+    """How the angles of rotary positions are stretched, so that a model reaches beyond the context it was trained for.
+
+    - linear: every angle is divided by `factor` (Chen et al. 2023, "Extending Context Window", section 2.3);
+    - llama3: slow angles are divided by `factor`, fast ones kept, those between blended (Llama 3.1's rule);
+    - yarn: the same by the number of turns within the old context, and scores are sharpened (Peng et al. 2023, "YaRN",
+      sections 3.2 and 3.4).
+    """
+
+    kind: Literal["linear", "llama3", "yarn"]
+    factor: float
+    """How many times longer the new context is."""
+    original_context: int = 0
+    """The context the model was trained for (llama3, yarn)."""
+    low_freq_factor: float = 1.0
+    """llama3: angles that turn less often than this within the original context are divided."""
+    high_freq_factor: float = 4.0
+    """llama3: angles that turn more often than this are kept."""
+    beta_fast: float = 32.0
+    """yarn: angles that turn more often than this within the original context are kept."""
+    beta_slow: float = 1.0
+    """yarn: angles that turn less often than this are divided."""
+    attention_factor: float | None = None
+    """yarn: what queries and keys are multiplied by; None: 0.1 ln(factor) + 1."""
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for a rule that cannot be."""
+        if not 1.0 <= self.factor < math.inf:
+            raise UsageError(f"The factor of rope_scaling must be at least 1 and finite, not {self.factor}.")
+        if self.kind != "linear" and self.original_context < 1:
+            raise UsageError(f"rope_scaling of kind {self.kind} needs the original context.")
+        if self.kind == "llama3" and not 0 < self.low_freq_factor < self.high_freq_factor:
+            raise UsageError("low_freq_factor of rope_scaling must be above 0 and below high_freq_factor.")
+        if self.kind == "yarn" and not 0 < self.beta_slow < self.beta_fast:
+            raise UsageError("beta_slow of rope_scaling must be above 0 and below beta_fast.")
+
+    @property
+    def size(self) -> float:
+        """What cosines and sines are multiplied by."""
+        if self.kind != "yarn":
+            return 1.0
+        return 0.1 * math.log(self.factor) + 1.0 if self.attention_factor is None else self.attention_factor
+
+    def stretched(self, speeds_c: Tensor, theta: float) -> Tensor:
+        """The angle of each pair of channels from one position to the next, given the unstretched one."""
+        if self.kind == "linear":
+            return speeds_c / self.factor
+        if self.kind == "llama3":
+            turns_c = self.original_context / (2 * math.pi / speeds_c)
+            kept_c = (turns_c - self.low_freq_factor) / (self.high_freq_factor - self.low_freq_factor)
+        else:
+            # Pairs of channels that turn so and so often within the old context; between them the angles are blended.
+            pairs = len(speeds_c)
+
+            def pair_of(turns: float) -> float:
+                return pairs * math.log(self.original_context / (turns * 2 * math.pi)) / math.log(theta)
+
+            first = max(math.floor(pair_of(self.beta_fast)), 0)
+            last = min(math.ceil(pair_of(self.beta_slow)), 2 * pairs - 1)
+            places_c = torch.arange(pairs, dtype=torch.float32, device=speeds_c.device)
+            kept_c = 1 - (places_c - first) / max(last - first, 0.001)
+        kept_c = kept_c.clamp(0, 1)
+        return (1 - kept_c) * speeds_c / self.factor + kept_c * speeds_c
+
+
+def rotary_tables(
+    length: int,
+    head_dim: int,
+    theta: float,
+    scaling: RopeScaling | None = None,
+    device: torch.device | None = None,
+) -> Tables:
     """The tables of positions 0 … length − 1, in fp32 step by step as `transformers` does, so that logits are equal."""
     exponents_c = torch.arange(0, head_dim, 2, dtype=torch.float32, device=device) / head_dim
-    angles_Tc = torch.arange(length, dtype=torch.float32, device=device)[:, None] * (1.0 / theta**exponents_c)
+    speeds_c = 1.0 / theta**exponents_c
+    if scaling is not None:
+        speeds_c = scaling.stretched(speeds_c, theta)
+    angles_Tc = torch.arange(length, dtype=torch.float32, device=device)[:, None] * speeds_c
     cos_Tc, sin_Tc = angles_Tc.cos(), angles_Tc.sin()
+    if scaling is not None:
+        cos_Tc, sin_Tc = cos_Tc * scaling.size, sin_Tc * scaling.size
     return torch.cat((cos_Tc, cos_Tc), dim=-1), torch.cat((-sin_Tc, sin_Tc), dim=-1)
+
+
+def sinusoids(length: int, dim: int, device: torch.device | None = None) -> Tensor:
+    """A vector for each of `length` positions (length, D): sines in the even channels, cosines in the odd ones, of
+    wavelengths from 2π to 10000 · 2π (Vaswani et al. 2017, section 3.5).
+
+    Example:
+        >>> sinusoids(1, 4).tolist()
+        [[0.0, 1.0, 0.0, 1.0]]
+    """
+    speeds_d = 10000.0 ** -(torch.arange(0, dim, 2, dtype=torch.float32, device=device) / dim)
+    angles_Td = torch.arange(length, dtype=torch.float32, device=device)[:, None] * speeds_d
+    return torch.stack((angles_Td.sin(), angles_Td.cos()), dim=-1).flatten(1)
 
 
 def rotate(vectors: Tensor, tables: Tables) -> Tensor:
@@ -46,10 +140,10 @@ class Rotary(nn.Module):
     cos_TC: Tensor
     sin_TC: Tensor
 
-    def __init__(self, length: int, head_dim: int, theta: float) -> None:
+    def __init__(self, length: int, head_dim: int, theta: float, scaling: RopeScaling | None = None) -> None:
         super().__init__()
-        self.length, self.head_dim, self.theta = length, head_dim, theta
-        cos_TC, sin_TC = rotary_tables(length, head_dim, theta)
+        self.length, self.head_dim, self.theta, self.scaling = length, head_dim, theta, scaling
+        cos_TC, sin_TC = rotary_tables(length, head_dim, theta, scaling)
         self.register_buffer("cos_TC", cos_TC, persistent=False)
         self.register_buffer("sin_TC", sin_TC, persistent=False)
 
@@ -61,5 +155,5 @@ class Rotary(nn.Module):
         """What `to`, `cuda`, `half` and the like come down to: follow to the device, but not to the precision."""
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         device = self.cos_TC.device
-        self.cos_TC, self.sin_TC = rotary_tables(self.length, self.head_dim, self.theta, device)
+        self.cos_TC, self.sin_TC = rotary_tables(self.length, self.head_dim, self.theta, self.scaling, device)
         return self

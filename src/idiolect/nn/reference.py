@@ -66,8 +66,10 @@ def turn(vector_C: Tensor, position: int, theta: float) -> Tensor:
     return turned_C
 
 
-def normalise(vector_C: Tensor, norm: RMSNorm) -> Tensor:
-    """The vector with a root mean square of 1, times the norm's gains."""
+def normalise(vector_C: Tensor, norm: RMSNorm | None) -> Tensor:
+    """The vector with a root mean square of 1, times the norm's gains; as it is where there is no norm."""
+    if norm is None:
+        return vector_C
     return vector_C / torch.sqrt((vector_C**2).mean() + norm.eps) * norm.weight
 
 

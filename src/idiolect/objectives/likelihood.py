@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from idiolect.data.batch import Batch
-from idiolect.models.spec import Model
+from idiolect.models.model import Model
 
 
 @dataclass(frozen=True, slots=True)

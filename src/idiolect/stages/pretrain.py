@@ -21,7 +21,8 @@ from idiolect.figures import LineChart, Series
 from idiolect.journal import read_metrics, say
 from idiolect.language_model import LanguageModel
 from idiolect.models.build import build
-from idiolect.models.spec import DecoderSpec, Model
+from idiolect.models.model import Model
+from idiolect.models.spec import TransformerSpec
 from idiolect.objectives.likelihood import Likelihood
 from idiolect.report import Report
 from idiolect.stages.page import close_page, page
@@ -67,11 +68,11 @@ class PretrainSettings(Plan):
     yardsticks: bool = True
     """Compare with an n-gram model, xz and bz2 on the validation text, in the report."""
 
-    def spec(self, vocab_size: int) -> DecoderSpec:
+    def spec(self, vocab_size: int) -> TransformerSpec:
         """The shape these settings ask for. Raises UsageError when it cannot be."""
         if self.heads < 1 or (not self.head_dim and self.dim % self.heads):
             raise UsageError(f"heads ({self.heads}) must divide dim ({self.dim}), or --head-dim must be given.")
-        return DecoderSpec(
+        return TransformerSpec(
             vocab_size=vocab_size,
             context=self.context,
             layers=self.layers,

@@ -24,7 +24,7 @@ from idiolect.data.batch import Batch
 from idiolect.data.order import key_of
 from idiolect.errors import Interrupted, TrainingError
 from idiolect.journal import Bar, Journal, say
-from idiolect.models.spec import Model
+from idiolect.models.model import Model
 from idiolect.train.checkpoint import State, all_finite, newest_checkpoint, read_checkpoint, save_checkpoint
 from idiolect.train.forecast import LONG_RUN, Forecast, amount, duration, rehearse
 from idiolect.train.optim import build_optimizers

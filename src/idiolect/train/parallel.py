@@ -16,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 from idiolect.compute import Compute
 from idiolect.data.batch import Batch
 from idiolect.errors import UsageError
-from idiolect.models.spec import Model
+from idiolect.models.model import Model
 
 Objective = Callable[[Model, Batch], Tensor]
 """(model, batch) -> the sum of the weighted losses; `fit` divides by the weight of the whole step."""

@@ -1,4 +1,4 @@
-"""The decoder: every way of reading the same text gives the same numbers, and every parameter learns."""
+"""The Transformer: every way of reading the same text gives the same numbers, and every parameter learns."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from variants import DECODERS, ENCODERS
 
 from idiolect.errors import UsageError
-from idiolect.models.spec import DecoderSpec, Model
+from idiolect.models.model import Model
 from idiolect.nn import attention
 from idiolect.nn.cache import KVCache
 
@@ -28,10 +29,6 @@ CLOSE = {"atol": 2e-5, "rtol": 1e-4}
 
 def some_ids(model: Model, *shape: int) -> Tensor:
     return torch.randint(model.spec.vocab_size, shape, generator=torch.Generator().manual_seed(3))
-
-
-def empty_cache(spec: DecoderSpec, rows: int) -> KVCache:
-    return KVCache(spec.layers, rows, spec.kv_heads, spec.context, spec.head_dim)
 
 
 def test_initial_weights_depend_on_the_seed_alone(make_decoder) -> None:
@@ -64,19 +61,21 @@ def test_initial_weights_are_those_of_the_table(make_decoder, tied: bool, embedd
             assert (parameter == 1).all(), name
 
 
-@pytest.mark.parametrize("cuts", [[1] * 16, [16], [5, 11], [5, 1, 1, 4, 5]])
-def test_cached_equals_uncached(make_decoder, cuts: list[int]) -> None:
-    model = make_decoder()
+@pytest.mark.parametrize("shape", DECODERS.values(), ids=DECODERS.keys())
+@pytest.mark.parametrize("cuts", [[1] * 16, [16], [5, 11], [5, 1, 1, 4, 5]], ids=str)
+def test_cached_equals_uncached(make_decoder, cuts: list[int], shape: dict[str, object]) -> None:
+    model = make_decoder(**shape)
     ids = some_ids(model, 3, 16)
-    cache = empty_cache(model.spec, rows=3)
+    cache = model.new_cache(3, 16)
     with torch.no_grad():
         parts = [model.hidden(part, cache=cache) for part in ids.split(cuts, dim=1)]
         torch.testing.assert_close(torch.cat(parts, dim=1), model.hidden(ids), **CLOSE)
     assert cache.length == 16
 
 
-def test_packed_equals_each_document_alone(make_decoder) -> None:
-    model = make_decoder()
+@pytest.mark.parametrize("shape", (DECODERS | ENCODERS).values(), ids=(DECODERS | ENCODERS).keys())
+def test_packed_equals_each_document_alone(make_decoder, shape: dict[str, object]) -> None:
+    model = make_decoder(**shape)
     ids = some_ids(model, 2, 16)
     lengths = [[3, 1, 12], [7, 9, 0]]
     segments = torch.stack([torch.arange(3).repeat_interleave(torch.tensor(row)) for row in lengths])
@@ -93,8 +92,9 @@ def test_one_segment_equals_none(make_decoder) -> None:
     torch.testing.assert_close(model(ids, torch.zeros_like(ids)), model(ids), **CLOSE)
 
 
-def test_batched_equals_single(make_decoder) -> None:
-    model = make_decoder()
+@pytest.mark.parametrize("shape", (DECODERS | ENCODERS).values(), ids=(DECODERS | ENCODERS).keys())
+def test_batched_equals_single(make_decoder, shape: dict[str, object]) -> None:
+    model = make_decoder(**shape)
     ids = some_ids(model, 5, 11)
     torch.testing.assert_close(model(ids), torch.cat([model(row[None]) for row in ids]), **CLOSE)
 
@@ -114,13 +114,19 @@ def test_the_gradient_equals_finite_differences(make_decoder, tied: bool) -> Non
 
 
 @pytest.mark.parametrize("tied", [True, False])
-def test_every_parameter_gets_a_gradient(make_decoder, tied: bool) -> None:
-    model = make_decoder(tied=tied)
+@pytest.mark.parametrize("shape", (DECODERS | ENCODERS).values(), ids=(DECODERS | ENCODERS).keys())
+def test_every_parameter_gets_a_gradient(make_decoder, tied: bool, shape: dict[str, object]) -> None:
+    model = make_decoder(tied=tied, **shape)
     ids = some_ids(model, 4, 16)
-    F.cross_entropy(model(ids[:, :-1]).flatten(0, 1), ids[:, 1:].flatten()).backward()
+    hidden = model.hidden(ids[:, :-1], types_BT=(ids[:, :-1] % 2 if model.spec.types else None))
+    loss = F.cross_entropy(model.head(hidden).flatten(0, 1), ids[:, 1:].flatten())
+    if model.spec.pair_head:
+        loss = loss + F.cross_entropy(model.pair_logits(hidden), torch.tensor([0, 1, 1, 0]))
+    loss.backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None and parameter.grad.isfinite().all(), name
-        assert parameter.grad.abs().max() > 1e-6, name
+        if not name.endswith("k_proj.bias"):  # it adds the same to all the scores of a query, which softmax takes out
+            assert parameter.grad.abs().max() > 1e-6, name
 
 
 def test_dropout_acts_in_training_only(make_decoder) -> None:
@@ -159,11 +165,47 @@ def test_it_runs_in_bf16_with_a_cache(make_decoder) -> None:
     torch.testing.assert_close(logits.float(), expected, atol=0.2, rtol=0.05)
 
 
+@pytest.mark.parametrize("shape", ENCODERS.values(), ids=ENCODERS.keys())
+def test_an_encoder_sees_both_sides_and_says_that_it_cannot_go_on(make_decoder, shape: dict[str, object]) -> None:
+    model = make_decoder(**{**shape, "window": 0})
+    ids = some_ids(model, 1, 9)
+    changed = torch.cat([ids[:, :-1], 1 + ids[:, -1:] % 18], dim=1)
+    assert (model.hidden(ids)[:, 0] - model.hidden(changed)[:, 0]).abs().max() > 1e-3
+    with pytest.raises(UsageError, match="does not continue text"):
+        model.new_cache(1, 9)
+    with pytest.raises(UsageError, match="no head for masked tokens"):
+        make_decoder(family="encoder").head(torch.zeros(1, 1, 12))
+    with pytest.raises(UsageError, match="no pooler"):
+        make_decoder(family="encoder").pooled(torch.zeros(1, 1, 12))
+
+
+@pytest.mark.parametrize("shape", (DECODERS | ENCODERS).values(), ids=(DECODERS | ENCODERS).keys())
+def test_the_weights_of_attention_are_shares_of_what_may_be_seen(make_decoder, shape: dict[str, object]) -> None:
+    model = make_decoder(**shape)
+    ids = some_ids(model, 2, 9)
+    weights = model.attention_weights(ids)
+    assert weights.shape == (model.spec.layers, 2, 4, 9, 9)
+    torch.testing.assert_close(weights.sum(dim=-1), torch.ones(weights.shape[:-1]))
+    if model.spec.family == "decoder":
+        assert (weights.triu(diagonal=1) == 0).all()
+    else:
+        assert (weights.triu(diagonal=1) > 0).any()
+
+
+def test_without_any_positions_an_encoder_commutes_with_permutations(make_decoder) -> None:
+    model = make_decoder(family="encoder", positions="none")
+    ids, order = some_ids(model, 1, 9), torch.tensor([4, 0, 8, 2, 6, 1, 7, 3, 5])
+    torch.testing.assert_close(model.hidden(ids[:, order]), model.hidden(ids)[:, order], **CLOSE)
+    for positions in ("rotary", "learned", "sinusoidal", "alibi"):
+        model = make_decoder(family="encoder", positions=positions)
+        assert not torch.allclose(model.hidden(ids[:, order]), model.hidden(ids)[:, order], atol=1e-2), positions
+
+
 def test_a_text_longer_than_the_context_is_refused(make_decoder) -> None:
     model = make_decoder()
     with pytest.raises(UsageError, match="17 tokens are more than the model's context of 16"):
         model(some_ids(model, 1, 17))
-    cache = empty_cache(model.spec, rows=1)
+    cache = model.new_cache(1, 16)
     model.hidden(some_ids(model, 1, 10), cache=cache)
     with pytest.raises(UsageError, match="17 tokens"):
         model.hidden(some_ids(model, 1, 7), cache=cache)
