@@ -108,7 +108,7 @@ def test_tokens_that_are_found_otherwise_are_refused(tmp_path: Path) -> None:
     settings = json.loads(file.read_text("utf-8"))
     settings["added_tokens"][-1]["normalized"] = True
     file.write_text(json.dumps(settings))
-    with pytest.raises(TokenizerError, match="normalized already"):
+    with pytest.raises(TokenizerError, match="spaces have been changed already"):
         Tokenizer.load(file)
     settings["normalizer"] = None
     settings["pre_tokenizer"] = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": False}

@@ -11,20 +11,23 @@ native core overrides `encode_ordinary_many` too.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from idiolect._native import TokenBytes, id_lists
 from idiolect.errors import TokenizerError
+from idiolect.tokenizers.finding import Finder, Strip
+from idiolect.tokenizers.frame import ROLES, Frame, Framed
 from idiolect.tokenizers.places import TokenPlaces
 from idiolect.tokenizers.streaming import StreamDecoder
 
@@ -67,6 +70,15 @@ class Tokenizer(ABC):
 
     end_of_text_name: str = END_OF_TEXT
     """The special token that opens and closes documents; an imported tokenizer may call it `</s>`."""
+
+    strips: Mapping[str, Strip] = MappingProxyType({})
+    """Tokens that take the whitespace beside them into themselves where they are found by their name (`<mask>`)."""
+
+    frame: Frame = Frame()
+    """The special tokens around a text, or around two, for `framed`; `encode` gives a text's own ids without them."""
+
+    roles: Mapping[str, str] = MappingProxyType({})
+    """What its special tokens are for, where that has been said: of `frame.ROLES`, the name of the one that has it."""
 
     drops_first_space: bool = False
     """Whether encoding puts a space in front of a text, so that decoding takes it away."""
@@ -138,15 +150,16 @@ class Tokenizer(ABC):
             raise TokenizerError("A batch is a list of texts: put the text into a list, or use encode_array.")
         if not allowed_special:
             return self.encode_ordinary_many(texts, threads=threads)
-        parts = [self._parts(text, allowed_special) for text in texts]
+        finder = self._finder(allowed_special)
+        parts: list[Sequence[str | bytes]] = [finder.parts(text) for text in texts]
         ids, starts = self.encode_ordinary_many([one for text in parts for one in text[0::2]], threads=threads)
         ordinary = iter(np.split(ids, starts[1:-1]))
         pieces: list[Ids] = []
         lengths = []
         for text in parts:
             own = [next(ordinary)]
-            for name in text[1::2]:
-                own += [np.array([self.special_tokens[string(name)]], np.uint32), next(ordinary)]
+            for found in map(string, text[1::2]):
+                own += [np.array([self.special_tokens[finder.name(found)]], np.uint32), next(ordinary)]
             pieces += own
             lengths.append(sum(map(len, own)))
         return np.concatenate(pieces or [ids]), np.cumsum([0, *lengths], dtype=np.int64)
@@ -203,12 +216,13 @@ class Tokenizer(ABC):
         """
         ids: list[int] = []
         lengths: list[int] = []
-        for number, part in enumerate(self._parts(text, allowed_special) if allowed_special else [text]):
+        finder = self._finder(allowed_special)
+        for number, part in enumerate(map(string, finder.parts(text))):
             if number % 2:
-                ids.append(self.special_tokens[string(part)])
-                lengths.append(len(string(part).encode()))
+                ids.append(self.special_tokens[finder.name(part)])
+                lengths.append(len(part.encode()))
             else:
-                own, own_lengths = self.ordinary_lengths(string(part))
+                own, own_lengths = self.ordinary_lengths(part)
                 ids += own
                 lengths += own_lengths
         return TokenPlaces.of(text, ids, lengths)
@@ -262,6 +276,48 @@ class Tokenizer(ABC):
         from idiolect.tokenizers.extended import extended
 
         return extended(self, tokens, special=special)
+
+    def framed(self, ids: Iterable[int], second: Iterable[int] | None = None) -> Framed:
+        """The ids of a text, or of two, with the special tokens that stand around them, and the segment of each.
+
+        Without a `frame`, nothing is put around; the segments are 0, and 1 for a second text.
+
+        Example:
+            >>> question, answer = bert.encode("Who is it?"), bert.encode("Me.")
+            >>> ids, segments = bert.framed(question, answer)    # [CLS] Who is it ? [SEP] Me . [SEP]
+        """
+        return self.frame.put(self.special_tokens, [ids] if second is None else [ids, second])
+
+    def with_frame(self, frame: Frame | None = None, *, roles: Mapping[str, str] | None = None) -> Self:
+        """The same tokenizer with a frame, with roles for its special tokens, or both; what is not given stays.
+
+        Example:
+            >>> tokenizer = tokenizer.extend(["[CLS]", "[SEP]", "[MASK]"], special=True)
+            >>> tokenizer = tokenizer.with_frame(Frame.bert(), roles={"mask": "[MASK]"})
+
+        Raises:
+            TokenizerError: a token of the frame or of a role is no special token, or there is no such role.
+        """
+        for role in roles or ():
+            if role not in ROLES:
+                raise TokenizerError(f"There is no role {role!r}: choose one of {', '.join(ROLES)}.")
+        for name in [*(frame.names if frame else ()), *(roles or {}).values()]:
+            if name not in self.special_tokens:
+                raise TokenizerError(f"{name!r} is no special token of this tokenizer: add it by extend(special=True).")
+        changed = copy.copy(self)
+        changed.frame = self.frame if frame is None else frame
+        changed.roles = dict(self.roles if roles is None else roles)
+        return changed
+
+    def role(self, name: str) -> int:
+        """The id of the special token that has a role: "mask", "pad", "cls", "sep", "unk", "bos" or "eos".
+
+        Raises:
+            TokenizerError: none has it.
+        """
+        if name not in self.roles:
+            raise TokenizerError(f"This tokenizer has no {name} token: give it one by with_frame(roles=...).")
+        return self.special_tokens[self.roles[name]]
 
     def save(self, folder: Path) -> None:
         """Write `tokenizer.json` and `tokenizer_config.json`, as Hugging Face reads them, into an existing folder."""
@@ -328,9 +384,13 @@ class Tokenizer(ABC):
         probe = "".join(character for character in PROBE if self.can_encode(character))
         pieces = [self.token_bytes(token_id).hex() for token_id in range(self.vocab_size)]
         special = sorted(self.special_tokens.items())
-        identity = [self.kind, special, pieces, list(self.rules()), self.encode(probe)]
+        identity: list[object] = [self.kind, special, pieces, list(self.rules()), self.encode(probe)]
         if self.end_of_text_name != END_OF_TEXT:
             identity.append(self.end_of_text_name)
+        if self.strips:
+            identity.append({"strips": sorted(self.strips.items())})
+        if self.frame != Frame():
+            identity.append({"frame": self.frame.to_json()})
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
 
     @cached_property
@@ -348,17 +408,13 @@ class Tokenizer(ABC):
         """What is copied or sent to another process: all but what can be made again."""
         return {name: value for name, value in vars(self).items() if name not in _MADE_AGAIN}
 
-    def _parts(self, text: str | bytes, allowed_special: Collection[str]) -> list[str | bytes]:
-        """The text cut at the allowed special tokens: text, name, text, …, text. Of names that overlap, the longest."""
+    def _finder(self, allowed_special: Collection[str]) -> Finder:
+        """What finds the allowed special tokens in a text. Of names that overlap, the longest."""
         for name in allowed_special:
             if name not in self.special_tokens:
                 known = ", ".join(self.special_tokens)
                 raise TokenizerError(f"{name!r} is no special token of this tokenizer: it has {known}.")
-        longest_first = sorted(allowed_special, key=len, reverse=True)
-        pattern = f"({'|'.join(map(re.escape, longest_first))})"
-        if isinstance(text, str):
-            return [*re.split(pattern, text)]
-        return [*re.split(pattern.encode(), text)]
+        return Finder(allowed_special, self.strips)
 
     def _checked(self, token_id: int) -> int:
         """The id itself, where there is such an id."""

@@ -7,15 +7,16 @@ front (SentencePiece's way), so is each stretch, and decoding takes away the fir
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from idiolect.errors import TokenizerError
 from idiolect.tokenizers.base import Ids, Places, Text, Tokenizer, string
 from idiolect.tokenizers.byte_level import utf8
-from idiolect.tokenizers.normalize import MARK
+from idiolect.tokenizers.finding import Finder, Strip
+from idiolect.tokenizers.normalize import MARK, Normalizer
 
 
 class ExtendedTokenizer(Tokenizer):
@@ -26,6 +27,11 @@ class ExtendedTokenizer(Tokenizer):
         added: names and ids of the ordinary tokens added. Names that are special tokens of `base` are ordinary here.
         special_tokens: names and ids of all special tokens, those of `base` that remain so among them.
         marks: whether `▁` in an added name stands for a space in the text too (SentencePiece's user-defined pieces).
+        strips: of the tokens that take whitespace beside them into themselves, which.
+        late: names of added tokens that are looked for in the normalized text, after the others (Hugging Face's
+            `normalized`; all of SentencePiece's).
+        normalizer: what is done to a text before the late ones are looked for; `base` normalizes no more then than is
+            needed to read marks as spaces.
 
     Example:
         >>> tokenizer = ExtendedTokenizer(base, {"<think>": base.vocab_size}, base.special_tokens)
@@ -34,7 +40,15 @@ class ExtendedTokenizer(Tokenizer):
     """
 
     def __init__(
-        self, base: Tokenizer, added: Mapping[str, int], special_tokens: Mapping[str, int], *, marks: bool = False
+        self,
+        base: Tokenizer,
+        added: Mapping[str, int],
+        special_tokens: Mapping[str, int],
+        *,
+        marks: bool = False,
+        strips: Mapping[str, Strip] | None = None,
+        late: Collection[str] = (),
+        normalizer: Normalizer | None = None,
     ) -> None:
         assert not isinstance(base, ExtendedTokenizer)
         self.base = base
@@ -42,15 +56,18 @@ class ExtendedTokenizer(Tokenizer):
         self.special_tokens = dict(special_tokens)
         self.kind = base.kind
         self.end_of_text_name = base.end_of_text_name
-        self.drops_first_space = base.drops_first_space
+        self.drops_first_space = base.drops_first_space if normalizer is None else normalizer.prefix_space
+        self.strips = dict(strips or {})
+        self.late = frozenset(late)
+        self.normalizer = normalizer
+        self.frame, self.roles = base.frame, dict(base.roles)
         names = {**self.special_tokens, **self.added}
         self._names = {token_id: name for name, token_id in names.items() if token_id >= base.vocab_size}
         self._added_ids = set(self.added.values())
         self.marks = marks
-        longest_first = [re.escape(name) for name in sorted(self.added, key=len, reverse=True)]
-        if marks:
-            longest_first = [name.replace(MARK, f"(?: |{MARK})") for name in longest_first]
-        self._cut = f"({'|'.join(longest_first)})" if self.added else None
+        self._all = Finder(self.added, self.strips, marks=marks)
+        self._early = Finder(self.added.keys() - self.late, self.strips, marks=marks)
+        self._late = Finder(self.late, self.strips, marks=marks)
 
     @property
     def vocab_size(self) -> int:
@@ -68,7 +85,7 @@ class ExtendedTokenizer(Tokenizer):
         self, texts: Sequence[Text], *, threads: int = 0, check: bool = False
     ) -> tuple[Ids, Places]:
         """Ids of each text end to end, and where each begins, in which nothing is special."""
-        if self._cut is None:
+        if not self.added and self.normalizer is None:
             return self.base.encode_ordinary_many(texts, threads=threads, check=check)
         parts = [self._stretches(text) for text in texts]
         stretches = [part for text in parts for part in text[0::2]]
@@ -86,6 +103,10 @@ class ExtendedTokenizer(Tokenizer):
 
     def ordinary_lengths(self, text: str | bytes) -> tuple[list[int], list[int]]:
         """Ids of `text`, in which nothing is special, and how many of its bytes each stands for."""
+        if self.normalizer is not None:
+            raise TokenizerError(
+                "The places of the tokens are not known: this tokenizer changes a text before it is cut."
+            )
         ids: list[int] = []
         lengths: list[int] = []
         for n, part in enumerate(map(string, self._stretches(text))):
@@ -119,13 +140,21 @@ class ExtendedTokenizer(Tokenizer):
         return piece
 
     def _added(self, found: str) -> int:
-        return self.added[found.replace(" ", MARK) if self.marks and found not in self.added else found]
+        return self.added[self._all.name(found)]
 
-    def _stretches(self, text: Text) -> list[str] | list[bytes]:
+    def _stretches(self, text: Text) -> Sequence[str | bytes]:
         """The text cut at the added tokens: stretch, token, stretch, …, stretch."""
-        if isinstance(text, str):
-            return re.split(self._cut, text) if self._cut else [text]
-        return re.split(self._cut.encode(), bytes(text)) if self._cut else [bytes(text)]
+        given = bytes(text) if isinstance(text, memoryview) else text
+        if self.normalizer is None and not self.late:
+            return self._early.parts(given)
+        parts: list[str] = []
+        for n, part in enumerate(map(string, self._early.parts(given))):
+            if n % 2:
+                parts.append(part)
+            else:
+                normalized = part if self.normalizer is None else self.normalizer(part)
+                parts += map(string, self._late.parts(normalized))
+        return parts
 
     def can_encode(self, text: str) -> bool:
         """Whether every character of `text`, outside added tokens, can be written."""
@@ -136,6 +165,10 @@ class ExtendedTokenizer(Tokenizer):
         yield from self.base.rules()
         if self.added:
             yield {"added": sorted(self.added.items()), **({"marks": True} if self.marks else {})}
+        if self.late:
+            yield {"late": sorted(self.late)}
+        if self.normalizer is not None:
+            yield {"normalizer": self.normalizer.to_json()}
 
 
 def extended(tokenizer: Tokenizer, tokens: Iterable[str], *, special: bool) -> ExtendedTokenizer:
@@ -150,11 +183,15 @@ def extended(tokenizer: Tokenizer, tokens: Iterable[str], *, special: bool) -> E
         new[name] = tokenizer.vocab_size + len(new)
     if not new:
         raise TokenizerError("No tokens were given to add.")
-    base, added = tokenizer, {}
+    base, added, rest = tokenizer, dict[str, int](), dict[str, Any]()
     if isinstance(tokenizer, ExtendedTokenizer):
         base, added = tokenizer.base, tokenizer.added
-    if isinstance(tokenizer, ExtendedTokenizer) and tokenizer.marks and (not special or tokenizer.added):
-        raise TokenizerError("This tokenizer has SentencePiece's own added tokens: others cannot be added to them.")
-    if special:
-        return ExtendedTokenizer(base, added, {**tokenizer.special_tokens, **new})
-    return ExtendedTokenizer(base, {**added, **new}, tokenizer.special_tokens)
+        rest = {"late": tokenizer.late, "normalizer": tokenizer.normalizer, "marks": tokenizer.marks}
+        if tokenizer.marks and not special:
+            raise TokenizerError("This tokenizer has SentencePiece's own added tokens: others cannot be added to them.")
+    special_tokens = {**tokenizer.special_tokens, **(new if special else {})}
+    larger = ExtendedTokenizer(
+        base, added if special else {**added, **new}, special_tokens, strips=tokenizer.strips, **rest
+    )
+    larger.frame, larger.roles = tokenizer.frame, dict(tokenizer.roles)
+    return larger

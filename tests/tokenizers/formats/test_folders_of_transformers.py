@@ -14,6 +14,7 @@ import transformers
 
 from idiolect.errors import TokenizerError
 from idiolect.tokenizers.base import Tokenizer
+from idiolect.tokenizers.frame import ROLES
 from idiolect.tokenizers.patterns import PATTERNS
 
 Train = Callable[..., bytes]
@@ -41,14 +42,33 @@ def texts() -> list[str]:
 
 
 def same_ids(folder: Path, strings: list[str]) -> Tokenizer:
+    """Ids without and with what stands around, of one text and of two; roles; and all of it once more when saved."""
     theirs, ours = transformers.AutoTokenizer.from_pretrained(folder), Tokenizer.load(folder)
-    for text in strings:
-        assert ours.encode(text) == theirs(text, add_special_tokens=False)["input_ids"], text
+    pairs = list(zip(strings, strings[1:] + strings[:1]))
+    for text, other in pairs:
+        ids, others = ours.encode(text), ours.encode(other)
+        assert ids == theirs(text, add_special_tokens=False)["input_ids"], text
+        assert ours.framed(ids).ids == theirs(text)["input_ids"]
+        if other:  # an empty second text is none there
+            assert ours.framed(ids, others).ids == theirs(text, other)["input_ids"]
+    special = {role: getattr(theirs, f"{role}_token") for role in ROLES}
+    assert dict(ours.roles) == {role: name for role, name in special.items() if name is not None}
     ours.save(folder)
-    assert Tokenizer.load(folder).fingerprint() == ours.fingerprint()
+    saved = Tokenizer.load(folder)
+    assert saved.fingerprint() == ours.fingerprint()
+    assert ours.roles.items() <= saved.roles.items()
     again = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
-    for text in strings:
-        assert ours.encode(text) == again.encode(text).ids
+    theirs = transformers.AutoTokenizer.from_pretrained(folder)
+    for text, other in pairs:
+        ids, others = ours.encode(text), ours.encode(other)
+        assert ids == again.encode(text, add_special_tokens=False).ids
+        for framed, encoding in (
+            (ours.framed(ids), again.encode(text)),
+            (ours.framed(ids, others), again.encode(text, other)),
+        ):
+            assert framed == (encoding.ids, encoding.type_ids)
+        if other:  # an empty second text is none there
+            assert ours.framed(ids, others).ids == theirs(text, other)["input_ids"]
     return ours
 
 

@@ -1,17 +1,20 @@
-"""Hugging Face's `tokenizer.json` and the `tokenizer_config.json` beside it: the frame that all families share.
+"""Hugging Face's `tokenizer.json` and the `tokenizer_config.json` beside it: the settings that all families share.
 
 `tokenizers` and `transformers` load what is written here with the same ids (they read a special token's name in a text
 as the special token; `encode` does so where it is allowed). Reading is strict: a setting that would change ids is
-refused with its name, never passed over. What a post-processor puts around a text (`<s>`, `[CLS]`) is not read:
-`encode` gives the ids of the text, which is `add_special_tokens=False` there.
+refused with its name, never passed over. What a post-processor puts around a text (`<s>`, `[CLS]`) is the tokenizer's
+frame: `encode` gives the ids of the text, which is `add_special_tokens=False` there, and `framed` puts ids into the
+frame. Where there is no post-processor, `add_bos_token` in the configuration says nothing, as in `transformers` 5.
 
-The families: `json_bpe`, `json_unigram`, `json_words`; what happens to text before and after: `json_text`.
+The families: `json_bpe`, `json_unigram`, `json_words`; what happens to text before and after: `json_text`; what
+stands around it: `json_frame`; the configuration: `config`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from idiolect.errors import TokenizerError
@@ -21,15 +24,17 @@ from idiolect.tokenizers.byte_level import utf8
 from idiolect.tokenizers.bytes_ import ByteTokenizer
 from idiolect.tokenizers.characters import CharacterTokenizer
 from idiolect.tokenizers.extended import ExtendedTokenizer
-from idiolect.tokenizers.formats import json_bpe, json_text, json_unigram, json_words
+from idiolect.tokenizers.finding import Strip
+from idiolect.tokenizers.formats import config, json_bpe, json_frame, json_text, json_unigram, json_words
+from idiolect.tokenizers.formats.config import Config
 from idiolect.tokenizers.formats.special import Special
-from idiolect.tokenizers.formats.strict import Json, check, of_type, parse_json, read_bytes, short
+from idiolect.tokenizers.formats.strict import Json, check, of_type, parse_json, short
+from idiolect.tokenizers.normalize import Normalizer
 from idiolect.tokenizers.unigram import UnigramTokenizer
 from idiolect.tokenizers.wordpiece import WordPieceTokenizer
 from idiolect.tokenizers.words import WordTokenizer
 
-FILE, CONFIG = "tokenizer.json", "tokenizer_config.json"
-_NO_LIMIT = int(1e30)  # what transformers writes where the tokenizer itself sets no length
+FILE = "tokenizer.json"
 
 
 # Writing
@@ -57,18 +62,16 @@ def written(tokenizer: Tokenizer) -> dict[str, bytes]:
             parts = json_bpe.byte_settings()
         case _:
             raise TokenizerError(f"a tokenizer of kind {tokenizer.kind} cannot be written as a {FILE}.")
-    plain = {"single_word": False, "lstrip": False, "rstrip": False}
-    marks = isinstance(tokenizer, ExtendedTokenizer) and tokenizer.marks
-    tokens = [
-        {
-            "id": token_id,
-            "content": name,
-            **plain,
-            "normalized": marks and name in added,
-            "special": name in tokenizer.special_tokens,
-        }
-        for name, token_id in sorted({**tokenizer.special_tokens, **added}.items(), key=lambda item: item[1])
-    ]
+    late: Collection[str] = ()
+    if isinstance(tokenizer, ExtendedTokenizer):
+        late = added if tokenizer.marks else tokenizer.late
+    tokens = []
+    for name, token_id in sorted({**tokenizer.special_tokens, **added}.items(), key=lambda item: item[1]):
+        left, right = tokenizer.strips.get(name, Strip())
+        flags = {"single_word": False, "lstrip": left, "rstrip": right, "normalized": name in late}
+        tokens.append({"id": token_id, "content": name, **flags, "special": name in tokenizer.special_tokens})
+    if isinstance(tokenizer, ExtendedTokenizer) and tokenizer.normalizer is not None:
+        parts["normalizer"] = json_text.normalizer_settings(tokenizer.normalizer)
     settings = {
         "version": "1.0",
         "truncation": None,
@@ -76,29 +79,19 @@ def written(tokenizer: Tokenizer) -> dict[str, bytes]:
         "added_tokens": tokens,
         "normalizer": parts["normalizer"],
         "pre_tokenizer": parts["pre_tokenizer"],
-        "post_processor": None,
+        "post_processor": json_frame.settings_of(tokenizer.frame, tokenizer.special_tokens),
         "decoder": parts["decoder"],
         "model": parts["model"],
     }
-    for_transformers: Json = {
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "bos_token": tokenizer.end_of_text_name,
-        "eos_token": tokenizer.end_of_text_name,
-        "clean_up_tokenization_spaces": False,
-        "model_max_length": _NO_LIMIT,
-    }  # no pad token: were it the end of text, models trained with it would never learn to stop
-    return {FILE: _json(settings), CONFIG: _json(for_transformers)}
-
-
-def _json(content: Json) -> bytes:
-    return (json.dumps(content, ensure_ascii=False, indent=2) + "\n").encode("utf-8")
+    content = json.dumps(settings, ensure_ascii=False, indent=2) + "\n"
+    return {FILE: content.encode("utf-8"), config.FILE: config.written(tokenizer)}
 
 
 # Reading
 
 
 def read(file: Path, content: bytes, given: Mapping[str, int]) -> Tokenizer:
-    """The tokenizer of a `tokenizer.json`; of a `tokenizer_config.json` beside it, only what it calls the end counts.
+    """The tokenizer of a `tokenizer.json`, with the roles that the configuration beside it gives.
 
     Args:
         file: where it lies.
@@ -110,12 +103,55 @@ def read(file: Path, content: bytes, given: Mapping[str, int]) -> Tokenizer:
     plain: dict[str, list[object]] = {"version": ["1.0"], "truncation": [None], "padding": [None]}
     parts = {"added_tokens", "normalizer", "pre_tokenizer", "post_processor", "decoder", "model"}
     check(settings, "the file", accepted=plain, read=parts)
-    _check_post_processor(settings.get("post_processor"))
-    ids, added = _added_tokens(settings.get("added_tokens"))
-    ids |= given
-    special = Special.of(ids, _end_in_config(file.parent / CONFIG))
+    frame, framing = json_frame.read(settings.get("post_processor"))
+    beside = Config.beside(file)
+    tokens = _added_tokens(settings.get("added_tokens"))
+    tokens.special |= given
+    _make_special(tokens, framing, beside, model.get("vocab"))
+    tokenizer = _read_tokens(settings, model, tokens, beside.roles.get("eos"))
+    tokenizer.frame, tokenizer.roles = frame, beside.roles
+    return tokenizer
+
+
+@dataclass
+class _Tokens:
+    """The tokens that are found by their names."""
+
+    special: dict[str, int] = field(default_factory=dict)
+    added: dict[str, int] = field(default_factory=dict)
+    strips: dict[str, Strip] = field(default_factory=dict)
+    late: set[str] = field(default_factory=set)  # those of `added` that are found in normalized text
+
+
+def _make_special(tokens: _Tokens, framing: Mapping[str, int], beside: Config, vocab: object) -> None:
+    """Add the tokens of the frame and those with a role, where they are of the model's vocabulary alone."""
+    pairs = vocab if isinstance(vocab, list) else []
+    own = vocab if isinstance(vocab, dict) else {pair[0]: n for n, pair in enumerate(pairs) if _names_token(pair)}
+    for name, token_id in framing.items():
+        known = tokens.special.get(name, own.get(name))
+        if name in tokens.added or known != token_id:
+            raise TokenizerError(
+                f"its post-processor puts {short(name)} with id {token_id} around texts, which is no special token."
+            )
+        tokens.special[name] = token_id
+    beside.check({*tokens.special, *tokens.added, *own})
+    for name in beside.roles.values():
+        if name not in tokens.special:
+            if name in tokens.added:
+                raise TokenizerError(f"{short(name)} has a role in the {config.FILE} beside it, and is not special.")
+            tokens.special[name] = of_type(int, own[name], f"the id of {short(name)}")
+
+
+def _names_token(pair: object) -> bool:
+    return isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str)
+
+
+def _read_tokens(settings: Json, model: Json, tokens: _Tokens, told: object) -> Tokenizer:
+    special, ids, added = Special.of(tokens.special, told), tokens.special, tokens.added
     if not added:
-        return _read_model(settings, model, special)
+        tokenizer = _read_model(settings, model, special)
+        tokenizer.strips = tokens.strips
+        return tokenizer
     vocab = model.get("vocab")
     names = {name: token_id for name, token_id in added.items() if isinstance(vocab, dict) and name in vocab}
     appended = min((token_id for name, token_id in added.items() if name not in names), default=2**62)
@@ -124,24 +160,32 @@ def read(file: Path, content: bytes, given: Mapping[str, int]) -> Tokenizer:
         raise TokenizerError(
             f"its special token {short(special.end_of_text)} comes after tokens that were added to it."
         )
-    base = _read_model(settings, model, Special(own, special.end_of_text))
+    marks, late = _found_in_marked_text(settings, tokens)
+    without = settings | {"normalizer": None} if late else settings  # what finds the late tokens normalizes first
+    base = _read_model(without, model, Special(own, special.end_of_text))
     _check_appended(base, {**ids, **added})
-    return ExtendedTokenizer(base, added, ids, marks=_found_in_marked_text(settings, added))
+    normalizer = json_text.read_normalizer(settings["normalizer"]) if late else None
+    return ExtendedTokenizer(base, added, ids, marks=marks, strips=tokens.strips, late=late, normalizer=normalizer)
 
 
-def _found_in_marked_text(settings: Json, added: Mapping[str, int]) -> bool:
-    """Whether added tokens are found after spaces have become `▁`, rather than in the text as it is."""
+def _found_in_marked_text(settings: Json, tokens: _Tokens) -> tuple[bool, set[str]]:
+    """Whether added tokens are found after spaces have become `▁`, rather than in the text as it is; and those that are
+    found after it has been normalized otherwise."""
     if json_text.puts_space_in_front_once(settings.get("pre_tokenizer")):
         raise TokenizerError("it has added tokens, and puts a space before the first stretch alone: not supported.")
-    tokens = [
-        record for record in of_type(list, settings["added_tokens"], "the added tokens") if isinstance(record, dict)
-    ]
-    late = {bool(record.get("normalized")) for record in tokens if record.get("content") in added}
-    if settings.get("normalizer") is None or late == {False}:
-        return False
-    if settings["normalizer"] == json_text.SPACES_MARKED and late == {True}:
-        return True
-    raise TokenizerError("it finds added tokens in text that is normalized already, which is not supported.")
+    if settings.get("normalizer") is None or not tokens.late:
+        return False, set()
+    if settings["normalizer"] == json_text.SPACES_MARKED and tokens.late == tokens.added.keys():
+        return True, set()
+    normalizer = json_text.read_normalizer(settings["normalizer"])
+    if normalizer != Normalizer(normalizer.form, normalizer.lowercase):
+        raise TokenizerError(
+            "it finds added tokens in text whose spaces have been changed already, which is not supported."
+        )
+    for name in tokens.late:
+        if normalizer(name) != name:
+            raise TokenizerError(f"its normalizer changes the name of its added token {short(name)}: not supported.")
+    return False, tokens.late
 
 
 def _check_appended(base: Tokenizer, names: Mapping[str, int]) -> None:
@@ -172,33 +216,17 @@ def _read_model(settings: Json, model: Json, special: Special) -> Tokenizer:
             )
 
 
-def _check_post_processor(value: object) -> None:
-    """Accept what leaves the ids of the text alone and only puts special tokens around it."""
-    match value:
-        case None | {"type": "ByteLevel" | "TemplateProcessing" | "BertProcessing" | "RobertaProcessing"}:
-            pass
-        case {"type": "Sequence", "processors": [*steps]}:
-            for step in steps:
-                if isinstance(step, dict) and step.get("type") == "Sequence":
-                    raise TokenizerError("its post-processors are nested, which is not supported.")
-                _check_post_processor(step)
-        case other:
-            raise TokenizerError(f"its post-processor is not known: {short(other)}.")
-
-
-def _added_tokens(written: object) -> tuple[dict[str, int], dict[str, int]]:
+def _added_tokens(written: object) -> _Tokens:
     """The special tokens and the ordinary ones that are found before anything else."""
-    special: dict[str, int] = {}
-    added: dict[str, int] = {}
+    tokens = _Tokens()
     taken: set[int] = set()
     for token in of_type(list, written, "the list of added tokens"):
         record = of_type(dict, token, "an added token")
         name = of_type(str, record.get("content"), "the content of an added token")
         token_id = of_type(int, record.get("id"), f"the id of {short(name)}")
-        plain: dict[str, list[object]] = {"single_word": [False], "lstrip": [False], "rstrip": [False]}
-        fields = {"content", "id", "special", "normalized"}
-        check(record, f"the added token {short(name)}", accepted=plain, read=fields)
-        if name in special or name in added or token_id in taken:
+        fields = {"content", "id", "special", "normalized", "lstrip", "rstrip"}
+        check(record, f"the added token {short(name)}", accepted={"single_word": [False]}, read=fields)
+        if name in tokens.special or name in tokens.added or token_id in taken:
             raise TokenizerError(f"the added token {short(name)} or its id {token_id} stands twice.")
         if not name or token_id < 0:
             raise TokenizerError(f"the added token {short(name)} is empty, or its id {token_id} is below 0.")
@@ -206,18 +234,15 @@ def _added_tokens(written: object) -> tuple[dict[str, int], dict[str, int]]:
         utf8(name)
         if "special" not in record:
             raise TokenizerError(f"the added token {short(name)} is not said to be special or not.")
-        of_type(bool, record.get("normalized", False), f"whether {short(name)} is normalized")
-        chosen = special if of_type(bool, record["special"], f"whether {short(name)} is special") else added
-        chosen[name] = token_id
-    return special, added
-
-
-def _end_in_config(file: Path) -> object:
-    """What the configuration beside a tokenizer calls its end; None where there is none."""
-    if not file.is_file():
-        return None
-    try:
-        end = parse_json(read_bytes(file)).get("eos_token")
-    except TokenizerError as fault:
-        raise TokenizerError(f"of the {CONFIG} beside it, {fault}") from None
-    return end.get("content") if isinstance(end, dict) else end
+        late, left, right = (
+            of_type(bool, record.get(flag, False), f"whether {short(name)} {does}")
+            for flag, does in (("normalized", "is normalized"), ("lstrip", "strips"), ("rstrip", "strips"))
+        )
+        if left or right:
+            tokens.strips[name] = Strip(left, right)
+        if of_type(bool, record["special"], f"whether {short(name)} is special"):
+            tokens.special[name] = token_id
+        else:
+            tokens.added[name] = token_id
+            tokens.late |= {name} if late else set()
+    return tokens
