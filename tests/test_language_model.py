@@ -51,7 +51,13 @@ class Scripted(Model):
         self.weight = nn.Parameter(torch.zeros(1))
         self.read: list[int] = []
 
-    def hidden(self, ids_BT: Tensor, segments_BT: Tensor | None = None, cache: KVCache | None = None) -> Tensor:
+    def hidden(
+        self,
+        ids_BT: Tensor,
+        segments_BT: Tensor | None = None,
+        cache: KVCache | None = None,
+        types_BT: Tensor | None = None,
+    ) -> Tensor:
         assert cache is not None
         self.read += ids_BT[0].tolist()
         cache.advance(ids_BT.shape[1])

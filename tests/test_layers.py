@@ -14,7 +14,7 @@ SOURCE = Path(idiolect.__file__).parent
 LAYERS = [
     *("_native", "errors", "config", "disk", "artifact", "compute", "journal", "engine", "figures", "report", "text"),
     *("tokenizers", "data", "nn", "models", "objectives", "train", "generate", "evaluation", "language_model"),
-    *("stages", "recipes", "cli"),
+    *("pretraining", "stages", "recipes", "cli"),
 ]
 """From the ground up: a module may import from its own layer and from those before it."""
 ABOVE_ALL = {"__init__", "__main__"}

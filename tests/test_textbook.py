@@ -1,7 +1,7 @@
 """The textbook, as tests: each statement that a course on language models makes, by its number.
 
-T1 to T4 tokens and sequences, T6 and T7 what models give, T9 to T11 their parts, T12 the loss, T14 its descent. T5, T8
-and T13 come with word vectors, recurrent networks and encoders.
+T1 to T4 tokens and sequences, T6 and T7 what models give, T9 to T11 their parts, T12 and T13 the loss, T14 its descent.
+T5 and T8 come with word vectors and recurrent networks.
 """
 
 from __future__ import annotations
@@ -9,13 +9,16 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise, product
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from idiolect.data.masking import Masking
 from idiolect.evaluation.ngram import KneserNey
 from idiolect.evaluation.perplexity import token_log_probs
 from idiolect.models.build import build
@@ -26,6 +29,7 @@ from idiolect.nn.masks import Sight
 from idiolect.nn.norms import LayerNorm
 from idiolect.nn.positions import rotary_tables, rotate
 from idiolect.nn.reference import attend, multi_head
+from idiolect.pretraining.masked_tokens import as_encoders
 from idiolect.tokenizers import reference, reference_bpe, reference_unigram
 from idiolect.tokenizers.base import Tokenizer
 from idiolect.tokenizers.normalize import Normalizer
@@ -236,6 +240,19 @@ def test_t6_a_decoders_embedding_of_a_position_depends_on_the_left_only(decoder:
         assert (moved[changed:] > 1e-3).all()
 
 
+def test_t6_an_encoders_embedding_of_a_position_depends_on_both_sides() -> None:
+    encoder = build(replace(SPEC, family="encoder"))
+    encoder.init_weights(seed=1)
+    for parameter in encoder.parameters():
+        parameter.data.add_(0.3 * torch.randn_like(parameter))
+    ids = torch.arange(10)[None]
+    for changed in range(10):
+        other = ids.clone()
+        other[0, changed] = 20
+        moved = (encoder.hidden(ids) - encoder.hidden(other)).abs().amax(dim=-1)[0]
+        assert (moved > 1e-4).all()
+
+
 def test_t7_a_decoder_gives_embeddings_and_the_distribution_of_the_next_token(decoder: Model) -> None:
     prompt = torch.tensor([[3, 1, 4]])
     embeddings = decoder.hidden(prompt)
@@ -408,6 +425,20 @@ def steps_to_target(optimizer: Callable[[list[Tensor]], torch.optim.Optimizer]) 
 def best(rule: Callable[[float], Callable[[list[Tensor]], torch.optim.Optimizer]]) -> int:
     """With the learning rate that suits the rule best, of many."""
     return min(steps_to_target(rule(2.0**power / 100)) for power in (-2, 0, 0.5, 0.9, 2, 4))
+
+
+def test_t13_masked_language_modelling_predicts_the_masked_positions_only() -> None:
+    tokenizer = as_encoders(Tokenizer.train(["the cat"], kind="bytes"))
+    masking, mask = Masking.of(tokenizer), tokenizer.role("mask")
+    hidden = masked = same = 0
+    for row in range(200):
+        ids = np.random.default_rng(row).integers(256, size=100)
+        read, chosen = masking.hide(ids, seed=0, row=row)
+        assert (read[~chosen] == ids[~chosen]).all()
+        hidden, masked = hidden + int(chosen.sum()), masked + int((read == mask).sum())
+        same += int((read[chosen] == ids[chosen]).sum())
+    assert hidden == 200 * 15
+    assert masked / hidden == pytest.approx(0.8, abs=0.02) and same / hidden == pytest.approx(0.1, abs=0.02)
 
 
 def test_t14_one_step_of_gradient_descent() -> None:

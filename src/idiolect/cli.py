@@ -188,7 +188,7 @@ def _add_setting(group: argparse._ArgumentGroup, setting: config.Setting) -> Non
     name = "--" + setting.name.replace("_", "-")
     default = "" if setting.default in (None, ()) else f" [{setting.default}]"
     text = (setting.meaning + default).replace("%", "%%")
-    if setting.type is bool:
+    if bool in (setting.type, *typing.get_args(setting.type)):
         group.add_argument(name, action=argparse.BooleanOptionalAction, help=text)
     elif typing.get_origin(setting.type) is tuple:
         group.add_argument(name, nargs="+", metavar="VALUE", help=text)
@@ -201,6 +201,8 @@ def _placeholder(kind: Any) -> str:
     if typing.get_origin(kind) is typing.Literal:
         return "|".join(map(str, typing.get_args(kind)))
     plain = [choice for choice in typing.get_args(kind) if choice is not type(None)] or [kind]
+    if typing.get_origin(plain[0]) is typing.Literal:
+        return _placeholder(plain[0])
     return {int: "N", float: "X", str: "TEXT", Path: "FILE"}.get(plain[0], "VALUE")
 
 

@@ -37,7 +37,13 @@ class Blend(Model):
         self.shapes: list[tuple[int, int]] = []
         self.init_weights(0)
 
-    def hidden(self, ids_BT: Tensor, segments_BT: Tensor | None = None, cache: KVCache | None = None) -> Tensor:
+    def hidden(
+        self,
+        ids_BT: Tensor,
+        segments_BT: Tensor | None = None,
+        cache: KVCache | None = None,
+        types_BT: Tensor | None = None,
+    ) -> Tensor:
         assert ids_BT.shape[1] <= self.spec.context
         self.shapes.append((ids_BT.shape[0], ids_BT.shape[1]))
         return self.dropout(torch.tanh(self.embedding(ids_BT).cumsum(dim=1)))
@@ -81,7 +87,13 @@ def test_every_token_has_half_a_context_before_it() -> None:
     class Positions(Blend):
         """Says of each token how many stood before it, through its probability."""
 
-        def hidden(self, ids_BT: Tensor, segments_BT: Tensor | None = None, cache: KVCache | None = None) -> Tensor:
+        def hidden(
+            self,
+            ids_BT: Tensor,
+            segments_BT: Tensor | None = None,
+            cache: KVCache | None = None,
+            types_BT: Tensor | None = None,
+        ) -> Tensor:
             return torch.arange(1.0, ids_BT.shape[1] + 1).expand(ids_BT.shape)[..., None]
 
         def head(self, hidden_BTD: Tensor) -> Tensor:

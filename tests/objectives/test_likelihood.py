@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from idiolect.data.batch import Batch
+from idiolect.models.build import build
 from idiolect.models.model import Model
+from idiolect.models.spec import TransformerSpec
 from idiolect.nn.cache import KVCache
-from idiolect.objectives.likelihood import Likelihood
+from idiolect.objectives.likelihood import Likelihood, MaskedLikelihood
 
 
 class Table(Model):
@@ -22,7 +25,13 @@ class Table(Model):
         self.table_VV = nn.Parameter(table_VV)
         self.segments_seen: Tensor | None = None
 
-    def hidden(self, ids_BT: Tensor, segments_BT: Tensor | None = None, cache: KVCache | None = None) -> Tensor:
+    def hidden(
+        self,
+        ids_BT: Tensor,
+        segments_BT: Tensor | None = None,
+        cache: KVCache | None = None,
+        types_BT: Tensor | None = None,
+    ) -> Tensor:
         self.segments_seen = segments_BT
         return self.table_VV[ids_BT]
 
@@ -119,3 +128,45 @@ def test_the_loss_is_summed_in_fp32_under_autocast() -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         loss = Likelihood()(Table(table_VV), batch)
     assert float(loss.detach()) == pytest.approx(written_out(table_VV.tolist(), batch), rel=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_computing_few_positions_gives_the_same(seed: int) -> None:
+    table = torch.randn(7, 7, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    batch = batch_of(seed)
+    all_of_them, few = Table(table), Table(table)
+    losses = Likelihood()(all_of_them, batch), Likelihood(few=True)(few, batch)
+    torch.testing.assert_close(*losses)
+    for loss in losses:
+        loss.backward()
+    torch.testing.assert_close(all_of_them.table_VV.grad, few.table_VV.grad)
+
+
+def test_masked_tokens_and_pairs_are_one_weighted_likelihood() -> None:
+    spec = TransformerSpec(
+        **{"vocab_size": 7, "context": 5, "layers": 1, "dim": 8, "head_dim": 2, "mlp_dim": 4, "family": "encoder"},
+        **{"masked_head": True, "pooler": True, "pair_head": True, "types": 2},
+    )
+    model = build(spec)
+    model.init_weights(0)
+    tokens = batch_of(3)
+    types = torch.tensor([[0, 0, 1, 1, 1]] * 3)
+    labels, label_weights = torch.tensor([1, 0, 1]), torch.tensor([0.5, 2.0, 0.0])
+    batch = replace(tokens, types_BT=types, labels_B=labels, label_weights_B=label_weights)
+    hidden = model.hidden(batch.ids_BT, types_BT=types)
+    pairs = torch.log_softmax(model.pair_logits(hidden), dim=-1)
+    expected = Likelihood().of_hidden(model, hidden, tokens) - 0.5 * pairs[0, 1] - 2 * pairs[1, 0]
+    torch.testing.assert_close(MaskedLikelihood()(model, batch), expected)
+    assert batch.weight == pytest.approx(tokens.weight + 2.5)
+    cut = MaskedLikelihood()(model, batch.rows(0, 1)) + MaskedLikelihood()(model, batch.rows(1, 3))
+    torch.testing.assert_close(cut, expected)
+
+
+def test_a_batch_of_which_nothing_counts_costs_nothing() -> None:
+    model = Table(torch.randn(7, 7))
+    batch = replace(batch_of(1), weights_BT=torch.zeros(3, 5))
+    for likelihood in (Likelihood(), Likelihood(few=True)):
+        loss = likelihood(model, batch)
+        loss.backward()
+        assert loss.item() == 0.0 and batch.weight == 0.0
+        assert not model.table_VV.grad.any()

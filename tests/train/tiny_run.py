@@ -45,7 +45,13 @@ class TinyModel(Model):
         self.dropout = dropout
         self.init_weights(seed)
 
-    def hidden(self, ids_BT: Tensor, segments_BT: Tensor | None = None, cache: KVCache | None = None) -> Tensor:
+    def hidden(
+        self,
+        ids_BT: Tensor,
+        segments_BT: Tensor | None = None,
+        cache: KVCache | None = None,
+        types_BT: Tensor | None = None,
+    ) -> Tensor:
         hidden_BTD = self.embed_tokens(ids_BT)
         inner_BTD = F.dropout(torch.tanh(self.inner(hidden_BTD)), self.dropout, self.training)
         return (hidden_BTD + inner_BTD) * self.scale

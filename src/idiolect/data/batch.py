@@ -5,7 +5,8 @@ Shapes: B rows, T positions.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -28,20 +29,29 @@ class Batch:
     segments_BT: Tensor | None = None
     """int64, non-decreasing along a row: which document a position belongs to; attention never crosses from one to
     another. None: each row is one stretch of text, and attention sees all of it."""
+    types_BT: Tensor | None = None
+    """int64: which text of a pair a position belongs to, for encoders that tell them apart. None: one text a row."""
+    labels_B: Tensor | None = None
+    """int64: what is to be said of each row as a whole (of a pair: 0 where the second text follows the first)."""
+    label_weights_B: Tensor | None = None
+    """float32: how much each row's label counts."""
 
     @property
     def weight(self) -> float:
-        """The weighted number of positions: what the loss is divided by."""
-        return float(self.weights_BT.sum(dtype=torch.float64))
+        """The weighted number of positions and labels: what the loss is divided by."""
+        weight = self.weights_BT.sum(dtype=torch.float64)
+        if self.label_weights_B is not None:
+            weight = weight + self.label_weights_B.sum(dtype=torch.float64)
+        return float(weight)
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on a device."""
-        segments = None if self.segments_BT is None else self.segments_BT.to(device, non_blocking=True)
-        tensors = (self.ids_BT, self.targets_BT, self.weights_BT)
-        ids, targets, weights = (tensor.to(device, non_blocking=True) for tensor in tensors)
-        return Batch(ids, targets, weights, segments)
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
 
     def rows(self, start: int, stop: int) -> Batch:
         """The rows from `start` to `stop`: a micro-batch, or a rank's share."""
-        segments = None if self.segments_BT is None else self.segments_BT[start:stop]
-        return Batch(self.ids_BT[start:stop], self.targets_BT[start:stop], self.weights_BT[start:stop], segments)
+        return self._each(lambda tensor: tensor[start:stop])
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        tensors = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{name: change(tensor) for name, tensor in tensors.items() if tensor is not None})

@@ -14,8 +14,8 @@ import numpy.typing as npt
 import torch
 
 from idiolect.data.batch import Batch
-from idiolect.data.order import key_of, permute
 from idiolect.data.tokens import TokenStream
+from idiolect.data.windows import ShuffledWindows
 from idiolect.errors import CorpusError
 
 
@@ -46,25 +46,17 @@ class TrainingRows:
             )
         self._stream = stream
         self._context = context
-        self._seed = seed
         self._across = across_documents
-        windows = (len(stream) - 1) // context
-        self.per_epoch = max(1, windows - 1)
-        """Rows in an epoch; the tokens of one row are left over so that each epoch can start at an offset of its
-        own."""
-        self._offsets = min(context, len(stream) - self.per_epoch * context)
+        self._windows = ShuffledWindows(len(stream) - 1, context, seed)
+
+    @property
+    def per_epoch(self) -> int:
+        """Rows in an epoch."""
+        return self._windows.per_epoch
 
     def batch(self, first: int, count: int) -> Batch:
         """The rows `first` to `first + count` of the endless order."""
-        starts = np.empty(count, np.int64)
-        indices = np.arange(first, first + count)
-        epochs = indices // self.per_epoch
-        for epoch in np.unique(epochs):
-            inside = epochs == epoch
-            key = key_of(self._seed, int(epoch))
-            offset = key_of(key, 1) % self._offsets
-            rows = permute(indices[inside] % self.per_epoch, self.per_epoch, key)
-            starts[inside] = offset + rows * self._context
+        starts = self._windows.starts(first, count)
         ids = np.stack([self._stream.read(int(start), int(start) + self._context + 1) for start in starts])
         segments = None if self._across else segments_of(self._stream.starts, starts, self._context)
         return _batch(ids, np.ones((count, self._context), np.float32), segments)

@@ -126,7 +126,7 @@ def fit(
                 raise TrainingError(
                     f"The gradient was not finite for {skipped_in_a_row} steps running: lower the learning rate (--lr)."
                 )
-            rate = update.weight / (time.perf_counter() - began)
+            rate = update.tokens / (time.perf_counter() - began)
             line: dict[str, float | int | str | None] = {
                 "step": state.step,
                 "train_loss": update.loss,
@@ -168,7 +168,8 @@ class _Update:
     """What one update saw."""
 
     loss: float
-    weight: float
+    tokens: float
+    """Positions that were read."""
     norm: float
     lr: float
     finite: bool
@@ -198,7 +199,8 @@ class _Trainer:
         self.compute.seed(key_of(plan.seed, step, self.compute.rank))  # dropout, the same after resuming
         share = self._rows.batch(step * plan.batch + group.first, group.count)
         micro_batches = [batch.to(self.compute.device) for batch in group.micro_batches(share)]
-        total = self.compute.total([sum(batch.weight for batch in micro_batches)])[0]
+        read = sum(batch.ids_BT.numel() for batch in micro_batches)
+        total, tokens = self.compute.total([sum(batch.weight for batch in micro_batches), float(read)])
         self.model.train()
         nats = 0.0
         for number, batch in enumerate(micro_batches):
@@ -216,7 +218,7 @@ class _Trainer:
             self.optimizers.step()
         self.optimizers.zero_grad()
         loss = nats / total if total else float("nan")
-        return _Update(loss, total, float(norm), plan.highest_lr * lr_share, finite, stops > 0)
+        return _Update(loss, tokens, float(norm), plan.highest_lr * lr_share, finite, stops > 0)
 
     def restart(self) -> None:
         """Forget what the optimisers have learnt."""
