@@ -262,7 +262,7 @@ std::vector<Seed> unigram_seeds(std::span<const WeightedWord> words, const Unigr
   }
   for (Seed& seed : seeds) seed.score = static_cast<float>(seed.count) * seed.score;
   auto before = [](const Seed& one, const Seed& other) {
-    return std::tuple(other.score, one.piece.size(), one.piece) < std::tuple(one.score, other.piece.size(), other.piece);
+    return std::tuple(other.score, other.piece.size(), one.piece) < std::tuple(one.score, one.piece.size(), other.piece);
   };
   if (seeds.size() > most) {
     std::nth_element(seeds.begin(), seeds.begin() + static_cast<std::ptrdiff_t>(most), seeds.end(), before);

@@ -41,7 +41,7 @@ struct Seed {
   float score;  // count times length in characters
 };
 
-/// At most `most` seeds of two characters and more, by score, then length in bytes, then bytes.
+/// At most `most` seeds of two characters and more, by score, of equal ones the longest in bytes, then by bytes.
 std::vector<Seed> unigram_seeds(std::span<const WeightedWord> words, const UnigramLimits& limits, std::size_t most,
                                 std::size_t threads);
 

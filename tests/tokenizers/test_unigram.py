@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import pickle
 from collections import Counter
@@ -13,7 +12,6 @@ import sentencepiece
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idiolect.errors import TokenizerError
 from idiolect.tokenizers import reference_unigram
 from idiolect.tokenizers.normalize import Normalizer
 from idiolect.tokenizers.unigram import UnigramTokenizer
@@ -48,18 +46,6 @@ def of_sentencepiece(model: bytes, **settings: bytes) -> tuple[UnigramTokenizer,
         end_of_text=next(reversed(special)),
     )
     return tokenizer, peer
-
-
-def trained(text: str, **options: object) -> bytes:
-    model = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(text.split("\n")),
-        model_writer=model,
-        normalization_rule_name="identity",
-        minloglevel=2,
-        **options,
-    )
-    return model.getvalue()
 
 
 @st.composite
@@ -117,56 +103,11 @@ def test_learnt_text_comes_back_and_any_other_too() -> None:
     assert tokenizer.encode_batch(LINES, threads=1) == tokenizer.encode_batch(LINES, threads=3)
 
 
-@pytest.mark.parametrize("mode", ["fast", "sentencepiece"])
-def test_learning_does_not_depend_on_threads(mode: str) -> None:
-    one, three = (learn_unigram(LINES, UnigramOptions(vocab_size=295, mode=mode, threads=n)) for n in (1, 3))  # type: ignore[arg-type]
-    assert one.pieces == three.pieces and one.scores == three.scores
-
-
-def test_what_cannot_be_learnt_is_refused() -> None:
-    with pytest.raises(TokenizerError, match="larger than the text supports"):
-        learn_unigram(["abc"], UnigramOptions(vocab_size=1000))
-    with pytest.raises(TokenizerError, match="too small"):
-        UnigramOptions(vocab_size=100)
-    with pytest.raises(TokenizerError, match="different characters"):
-        learn_unigram(["abcdefghijkl"], UnigramOptions(vocab_size=263))
-    with pytest.raises(TokenizerError, match="text is empty"):
-        learn_unigram([], UnigramOptions())
-    with pytest.raises(TokenizerError, match="no mode"):
-        UnigramOptions(mode="quick")  # type: ignore[arg-type]
-
-
 def test_a_megabyte_of_one_letter_and_user_defined_pieces() -> None:
     tokenizer = learn_unigram(LINES, UnigramOptions(vocab_size=300, user_defined=("<sep>", "cat")))
     assert len(tokenizer.encode("a" * 2**20)) > 2**16
     ids = tokenizer.encode("a<sep>the catt")
     assert [tokenizer.pieces[i] for i in ids if i in tokenizer.user_defined] == ["<sep>", "cat"]
-
-
-OPTIONS: list[tuple[dict[str, object], dict[str, object]]] = [
-    ({}, {}),
-    ({"byte_fallback": True}, {"byte_fallback": True}),
-    (
-        {"shrinking_factor": 0.6, "num_sub_iterations": 1, "max_sentencepiece_length": 8, "num_threads": 3},
-        {"shrinking": 0.6, "sub_iterations": 1, "max_piece_length": 8, "num_threads": 3},
-    ),
-    ({"user_defined_symbols": ["the"], "required_chars": "ё"}, {"user_defined": ("the",), "required_characters": "ё"}),
-]
-
-
-@pytest.mark.parametrize(("theirs", "ours"), OPTIONS)
-def test_learning_gives_sentencepieces_pieces_scores_and_ids(
-    data_folder: Path, theirs: dict[str, object], ours: dict[str, object]
-) -> None:
-    text = (data_folder / "japanese" / "botchan_en.txt").read_text()
-    model = trained(text, vocab_size=2000, **theirs)
-    _, peer = of_sentencepiece(model)
-    options = UnigramOptions(**{"vocab_size": 2000, "mode": "sentencepiece", "byte_fallback": False, **ours})  # type: ignore[arg-type]
-    tokenizer = learn_unigram([text], options)
-    assert tokenizer.pieces == [peer.id_to_piece(i) for i in range(2000)]
-    assert tokenizer.scores == pytest.approx([peer.get_score(i) for i in range(2000)], abs=1e-4)
-    lines = [*text.split("\n"), text, "the ё ё😀😀 a  the", " ▁a▁ "]
-    assert tokenizer.encode_batch(lines) == peer.encode(lines)
 
 
 @pytest.mark.parametrize("name", ["japanese/wagahai.txt", "japanese/botchan_en.txt", "shakespeare"])

@@ -7,11 +7,10 @@ segmentations; set its probability from that; now and then take out the pieces t
 
 - `fast`: plain probabilities, and an estimate of maximum likelihood at the end. The text it has not seen comes out
   likelier than by the other mode. What is held is the different words, cut at scripts and newlines too.
-- `sentencepiece`: pieces, ids and scores of SentencePiece 0.2.3, float for float, where it reads the same lines with
+- `sentencepiece`: pieces, ids and scores of SentencePiece 0.2.3, bit for bit, where it reads the same lines with
   `num_threads` as here (its sums, and so a few pieces, depend on that number, 16 by default), up to 500 MB of text
-  (beyond, it looks for seeds in 500 MB at a time; here all are looked at). On some texts a sum still rounds otherwise
-  than there, and of pieces that matter equally little others go: of thousands, none to a hundred (docs/log.md). So it
-  is with lines of spaces alone, which move the line that it takes for the last: leave them out.
+  (beyond, it looks for seeds in 500 MB at a time; here all are looked at). Lines of spaces alone move the line that it
+  takes for the last, which can change a seed: leave them out.
 
 Ids: `<unk>`, `<s>`, `</s>`, then the user-defined pieces, the 256 bytes, and the pieces learnt, the likeliest first.
 """
