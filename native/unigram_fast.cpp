@@ -165,7 +165,7 @@ class FastLearner {
     if (kept.size() == model_.size())
       model_.scores = scores;
     else
-      model_.keep(kept, scores, options_.threads);
+      keep(kept, scores);
     stop_();
   }
 
@@ -194,11 +194,17 @@ class FastLearner {
       counts.push_back(counts_[piece]);
     }
     counts_ = std::move(counts);
-    model_.keep(order, scores, options_.threads);
+    keep(order, scores);
     stop_();
   }
 
  private:
+  void keep(const std::vector<std::uint32_t>& kept, const std::vector<float>& scores) {
+    model_.keep(kept, scores);
+    parallel_for(model_.shards.size(), options_.threads, [this](std::size_t n, std::size_t) { model_.shards[n].filter(model_.shards_now); });
+    model_.shards_now.clear();
+  }
+
   bool is_required(std::uint32_t piece) const { return always_[model_.keys[piece]]; }
 
   Expectation expect() {

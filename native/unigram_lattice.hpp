@@ -5,6 +5,7 @@
 // word 24.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -44,14 +45,39 @@ void edges_from(const Trie& trie, const char* at, const char* end, PieceOf&& pie
   if (!single) edge(kUnknownEdge, 1u);
 }
 
-struct Lattices {
+/// Pieces by place, flat: of each place how many there are, and which.
+struct Edges {
+  std::vector<std::uint16_t> degrees;
+  std::vector<std::uint32_t> edges;
+
+  /// Gives each edge its new piece and takes out those that have none. `now` is by piece: kDropped, or kUnknownEdge for one
+  /// character, so that none is left without an edge; at its end stands the unknown's. The unknown comes last at its place.
+  void filter(std::span<const std::uint32_t> now) {
+    const std::size_t unknown = now.size() - 1;
+    std::size_t read = 0, write = 0;
+    for (std::uint16_t& degree : degrees) {
+      const std::size_t first = write, end = read + degree;
+      while (read < end) {
+        edges[write] = now[std::min<std::size_t>(edges[read++], unknown)];
+        write += edges[write] != kDropped;
+      }
+      if (write - first > 1 && edges[first] == kUnknownEdge)
+        std::rotate(edges.begin() + static_cast<std::ptrdiff_t>(first), edges.begin() + static_cast<std::ptrdiff_t>(first) + 1,
+                    edges.begin() + static_cast<std::ptrdiff_t>(write));
+      degree = static_cast<std::uint16_t>(write - first);
+    }
+    edges.resize(write);
+    if (edges.size() * 2 < edges.capacity()) edges.shrink_to_fit();
+  }
+};
+
+/// Words one after another; a place is a character, and its pieces, the shortest first, begin there.
+struct Lattices : Edges {
   struct Word {
     std::uint64_t edge, position;  // the first of each
     std::int64_t count;
   };
-  std::vector<Word> words;             // and one more, which ends the last
-  std::vector<std::uint16_t> degrees;  // by position: how many edges begin there
-  std::vector<std::uint32_t> edges;    // pieces, by position, the shortest first
+  std::vector<Word> words;  // and one more, which ends the last
 
   std::size_t size() const { return words.size() - 1; }
   std::uint32_t characters(std::size_t word) const {
@@ -72,28 +98,24 @@ struct Lattices {
     words.push_back({edges.size(), degrees.size(), 0});
   }
 
-  /// Gives each edge its new piece and takes out those that have none; a character is never left without an edge.
-  void filter(std::span<const std::uint32_t> piece_of, std::span<const std::uint16_t> length_of) {
-    std::uint64_t read = 0, write = 0, position = 0;
+  void filter(std::span<const std::uint32_t> now) {
+    Edges::filter(now);
+    std::uint64_t edge = 0;
     for (std::size_t word = 0; word < size(); ++word) {
-      words[word].edge = write;
-      for (; position < words[word + 1].position; ++position) {
-        const std::uint64_t first = write;
-        bool single = false;
-        for (std::uint16_t left = degrees[position]; left > 0; --left) {
-          const std::uint32_t old = edges[read++];
-          if (old == kUnknownEdge || piece_of[old] == kDropped) continue;
-          single = single || length_of[piece_of[old]] == 1;
-          edges[write++] = piece_of[old];
-        }
-        if (!single) edges[write++] = kUnknownEdge;
-        degrees[position] = static_cast<std::uint16_t>(write - first);
-      }
+      words[word].edge = edge;
+      for (std::uint64_t at = words[word].position; at < words[word + 1].position; ++at) edge += degrees[at];
     }
-    words.back().edge = write;
-    edges.resize(write);
-    if (edges.size() * 2 < edges.capacity()) edges.shrink_to_fit();
+    words.back().edge = edge;
   }
+};
+
+/// Words in an order in which neighbours have much in common: only places that the word before has not are held.
+struct SharedWords : Edges {
+  struct Word {
+    std::uint32_t first_sum;       // where the sums of its places lie (unigram_sums.hpp)
+    std::uint32_t length, shared;  // characters, and how many of them are as in the word before
+  };
+  std::vector<Word> words;
 };
 
 }  // namespace idiolect

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <stdexcept>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "threads.hpp"
 #include "unigram_model.hpp"
+#include "unigram_sums.hpp"
 #include "utf8.hpp"
 
 namespace idiolect {
@@ -61,31 +63,65 @@ RequiredCharacters required_characters(const std::vector<Counted>& words, const 
   return required;
 }
 
-/// The words with every other character replaced by U+2585, which no piece can have.
-std::vector<Counted> replace_rare(const std::vector<Counted>& words, const RequiredCharacters& required) {
+/// Replaces every other character by U+2585, which no piece can have.
+void replace_rare(std::vector<Counted>& words, const RequiredCharacters& required) {
   std::unordered_set<char32_t> known;
   bool ascii[128] = {};
   for (const auto& [code, count] : required) code < 128 ? void(ascii[code] = true) : void(known.insert(code));
-  std::vector<Counted> replaced;
-  replaced.reserve(words.size());
-  for (const auto& [text, count] : words) {
+  for (auto& [text, count] : words) {
     std::string written;
     const std::size_t length = word_length(text);
     const char* const end = text.data() + text.size();
+    bool changed = false;
     for (const char* at = text.data(); at < end;) {
       const Character character = decode(at, end);
       const bool border = static_cast<std::size_t>(at - text.data()) == length;  // the NUL after the word
       const bool is_known = border || (character.code < 128 ? ascii[character.code] : known.contains(character.code));
-      written += is_known ? std::string_view(at, character.bytes) : kUnknownBytes;
+      if (!is_known && !changed) {
+        written.assign(text, 0, static_cast<std::size_t>(at - text.data()));
+        changed = true;
+      }
+      if (changed) written += is_known ? std::string_view(at, character.bytes) : kUnknownBytes;
       at += character.bytes;
     }
-    replaced.emplace_back(std::move(written), count);
+    if (changed) text = std::move(written);
   }
-  return replaced;
 }
 
+/// Sorts words by their bytes, sixteen of which are compared at once.
+void sort_words(std::vector<Counted>& words, std::size_t threads) {
+  struct Key {
+    std::uint64_t first, second;
+    std::uint32_t word;
+  };
+  auto eight = [](std::string_view text, std::size_t from) {
+    std::uint64_t bytes = 0;
+    for (std::size_t i = from; i < from + 8; ++i) bytes = bytes << 8 | (i < text.size() ? static_cast<unsigned char>(text[i]) : 0);
+    return bytes;
+  };
+  auto before = [&words](const Key& one, const Key& other) {
+    if (one.first != other.first) return one.first < other.first;
+    return one.second != other.second ? one.second < other.second : words[one.word].first < words[other.word].first;
+  };
+  std::vector<Key> keys(words.size());
+  const std::size_t part = words.size() / threads + 1;
+  auto place = [&](std::size_t n) { return keys.begin() + static_cast<std::ptrdiff_t>(std::min(keys.size(), n * part)); };
+  parallel_for(threads, threads, [&](std::size_t n, std::size_t) {
+    for (auto key = place(n); key < place(n + 1); ++key) {
+      const auto word = static_cast<std::uint32_t>(key - keys.begin());
+      *key = {eight(words[word].first, 0), eight(words[word].first, 8), word};
+    }
+    std::sort(place(n), place(n + 1), before);
+  });
+  for (std::size_t n = 1; n < threads; ++n) std::inplace_merge(keys.begin(), place(n), place(n + 1), before);
+  std::vector<Counted> sorted;
+  sorted.reserve(words.size());
+  for (const Key& key : keys) sorted.push_back(std::move(words[key.word]));
+  words = std::move(sorted);
+}
+
+/// Makes one of equal neighbours.
 void merge_equal(std::vector<Counted>& words) {
-  std::sort(words.begin(), words.end());
   std::size_t kept = 0;
   for (std::size_t i = 0; i < words.size(); ++i) {
     if (kept > 0 && words[kept - 1].first == words[i].first) {
@@ -102,15 +138,13 @@ void merge_equal(std::vector<Counted>& words) {
 void start_from_seeds(UnigramModel& model, std::vector<std::string>& texts, std::vector<Counted>& words,
                       const RequiredCharacters& required, const UnigramLearning& options) {
   // What follows a word decides where substrings branch: a mark (of which the first byte does), or the end of a sentence.
-  if (options.like_sentencepiece) {
-    for (auto& [text, count] : words) {
-      if (const std::size_t length = word_length(text); length == text.size())
-        text += '\xE2';
-      else
-        text.resize(std::min(text.size(), length + 2));
-    }
-    merge_equal(words);
-  }
+  if (options.like_sentencepiece)
+    for (auto& [text, count] : words) text.resize(std::min(text.size(), word_length(text) + 2));
+  sort_words(words, options.threads);
+  merge_equal(words);
+  if (options.like_sentencepiece)
+    for (auto& [text, count] : words)
+      if (word_length(text) == text.size()) text += '\xE2';
   std::vector<WeightedWord> weighted;
   weighted.reserve(words.size());
   for (const auto& [text, count] : words)
@@ -154,14 +188,16 @@ void start_from_seeds(UnigramModel& model, std::vector<std::string>& texts, std:
 void build_lattices(UnigramModel& model, std::vector<Counted>& words, const UnigramLearning& options) {
   if (options.like_sentencepiece)
     for (auto& [text, count] : words) text.resize(std::min(word_length(text), text.size() - 1));
-  merge_equal(words);
-  std::sort(words.begin(), words.end(), [](const Counted& one, const Counted& other) {
-    return one.second != other.second ? one.second > other.second : one.first < other.first;
-  });
+  merge_equal(words);  // still sorted, as what followed came after NUL or after nothing
+  std::vector<std::uint32_t> by_count(words.size());
+  std::iota(by_count.begin(), by_count.end(), 0);
+  std::stable_sort(by_count.begin(), by_count.end(), [&](auto one, auto other) { return words[one].second > words[other].second; });
+  if (options.like_sentencepiece) share_words(model, words, by_count, options.shards, options.threads);
   model.shards.resize(options.shards);
   parallel_for(options.shards, options.threads, [&](std::size_t shard, std::size_t) {
     Lattices& lattices = model.shards[shard];
-    for (std::size_t n = shard; n < words.size(); n += options.shards) lattices.add(model.trie, words[n].first, words[n].second);
+    for (std::size_t n = shard; n < words.size(); n += options.shards)
+      lattices.add(model.trie, words[by_count[n]].first, words[by_count[n]].second);
     for (std::uint32_t& edge : lattices.edges)
       if (edge != kUnknownEdge) edge = model.piece_of[edge];
     lattices.edges.shrink_to_fit();
@@ -171,8 +207,11 @@ void build_lattices(UnigramModel& model, std::vector<Counted>& words, const Unig
 
 }  // namespace
 
-void UnigramModel::keep(const std::vector<std::uint32_t>& kept, const std::vector<float>& new_scores, std::size_t threads) {
-  std::vector<std::uint32_t> now(size(), kDropped);
+void UnigramModel::keep(const std::vector<std::uint32_t>& kept, const std::vector<float>& new_scores) {
+  std::vector<std::uint32_t> now(size() + 1, kDropped);
+  for (std::uint32_t i = 0; i < size(); ++i)
+    if (lengths[i] == 1) now[i] = kUnknownEdge;
+  now.back() = kUnknownEdge;
   std::vector<std::string_view> new_pieces;
   std::vector<std::uint16_t> new_lengths;
   std::vector<std::uint32_t> new_keys;
@@ -182,12 +221,19 @@ void UnigramModel::keep(const std::vector<std::uint32_t>& kept, const std::vecto
     new_lengths.push_back(lengths[kept[i]]);
     new_keys.push_back(keys[kept[i]]);
   }
-  for (std::uint32_t old = 0; old < size(); ++old) piece_of[keys[old]] = now[old];
+  for (std::uint32_t old = 0; old < size(); ++old) piece_of[keys[old]] = now[old] == kUnknownEdge ? kDropped : now[old];
+  for (std::vector<std::uint32_t>* before : {&shards_now, &beginnings_now, &endings_now}) {
+    if (before->empty()) {
+      *before = now;
+      continue;
+    }
+    for (std::uint32_t& piece : *before)
+      if (piece < size()) piece = now[piece];
+  }
   pieces = std::move(new_pieces);
   lengths = std::move(new_lengths);
   keys = std::move(new_keys);
   scores = new_scores;
-  parallel_for(shards.size(), threads, [&](std::size_t shard, std::size_t) { shards[shard].filter(now, lengths); });
 }
 
 double digamma(double x) {
@@ -199,7 +245,7 @@ double digamma(double x) {
                    (127.0 / 30720.0) * xx4 * xx4);
 }
 
-UnigramPieces learn_unigram(const std::vector<Counted>& given, const UnigramLearning& asked, const std::function<void()>& stop) {
+UnigramPieces learn_unigram(std::vector<Counted> words, const UnigramLearning& asked, const std::function<void()>& stop) {
   UnigramLearning options = asked;
   if (options.limits.max_piece_length < 1 || options.limits.max_piece_length > 512)
     throw std::invalid_argument("The longest piece must have 1 to 512 characters.");
@@ -210,17 +256,17 @@ UnigramPieces learn_unigram(const std::vector<Counted>& given, const UnigramLear
   if (options.sub_iterations < 1 || options.sub_iterations > 10)
     throw std::invalid_argument("There must be 1 to 10 EM steps between prunings.");
   if (options.shards < 1 || options.shards > 1024) throw std::invalid_argument("There must be 1 to 1024 shards.");
-  for (const auto& [text, count] : given)
+  for (const auto& [text, count] : words)
     if (count < 1) throw std::invalid_argument("A word has a count below 1.");
   options.threads = thread_count(options.threads);
   if (options.target == 0) options.target = options.pieces;
 
-  const RequiredCharacters required = required_characters(given, options);
+  const RequiredCharacters required = required_characters(words, options);
   if (required.size() > options.pieces)
     throw std::invalid_argument("The text has " + std::to_string(required.size()) +
                                 " different characters to cover, which is more than the " + std::to_string(options.pieces) +
                                 " pieces to learn: ask for a larger vocabulary or a lower character coverage.");
-  std::vector<Counted> words = replace_rare(given, required);
+  replace_rare(words, required);
   UnigramModel model;
   std::vector<std::string> texts;
   start_from_seeds(model, texts, words, required, options);

@@ -48,7 +48,7 @@ struct UnigramPieces {
 
 /// `words`: each different word with its count; what follows it may stand after it, as UnigramWords gives it.
 /// Called between steps, `stop` may throw to end the work early.
-UnigramPieces learn_unigram(const std::vector<std::pair<std::string, std::int64_t>>& words, const UnigramLearning& options,
+UnigramPieces learn_unigram(std::vector<std::pair<std::string, std::int64_t>> words, const UnigramLearning& options,
                             const std::function<void()>& stop = [] {});
 
 }  // namespace idiolect

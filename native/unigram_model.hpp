@@ -25,11 +25,16 @@ struct UnigramModel {
   std::vector<std::uint32_t> piece_of;  // and back: by key, or kDropped
   Trie trie;
   std::vector<Lattices> shards;         // word n is in shard n modulo their number
+  // For SentencePiece's steps, all words once more, in parts: pieces by where they end, and by where they begin.
+  std::vector<SharedWords> beginnings, endings;
+
+  /// What has become of the pieces since the edges of a kind were filtered (Edges::filter); empty: nothing.
+  std::vector<std::uint32_t> shards_now, beginnings_now, endings_now;
 
   std::size_t size() const { return pieces.size(); }
 
-  /// Keeps these pieces (by their present numbers), in this order, with these scores.
-  void keep(const std::vector<std::uint32_t>& kept, const std::vector<float>& new_scores, std::size_t threads);
+  /// Keeps these pieces (by their present numbers), in this order, with these scores. Edges are not filtered yet.
+  void keep(const std::vector<std::uint32_t>& kept, const std::vector<float>& new_scores);
 
   /// Calls edge(position, piece, characters) for the lattice of one of the pieces, position by position.
   template <class Edge>

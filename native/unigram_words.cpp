@@ -210,9 +210,9 @@ void UnigramWords::cut(Table& table, std::string_view word) const {
 }
 
 std::vector<std::pair<std::string, std::int64_t>> UnigramWords::counts() const {
-  StringCounts all;
+  StringCounts all = tables_[0].counts;
   for (const Table& table : tables_) {
-    table.counts.each([&all](std::string_view key, std::int64_t count) { all.add(key, count); });
+    if (&table != &tables_[0]) table.counts.each([&all](std::string_view key, std::int64_t count) { all.add(key, count); });
     if (table.pending.empty()) continue;
     const bool ends_all = std::all_of(tables_.begin(), tables_.end(), [&table](const Table& one) {
       return one.pending.empty() || one.latest <= table.latest;
@@ -227,9 +227,6 @@ std::vector<std::pair<std::string, std::int64_t>> UnigramWords::counts() const {
     std::string written;
     for (char byte : key) byte == ' ' ? written += kMark : written += byte;
     result.emplace_back(std::move(written), count);
-  });
-  std::sort(result.begin(), result.end(), [](const auto& one, const auto& other) {
-    return one.second != other.second ? one.second > other.second : one.first < other.first;
   });
   return result;
 }

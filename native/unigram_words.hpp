@@ -61,7 +61,7 @@ class UnigramWords {
   /// Counts the words of these texts (UTF-8, spaces not yet replaced); a sentence lies within one text.
   void add(std::span<const std::string_view> texts);
 
-  /// The words with their counts, the most frequent first, equal ones by bytes; with the marks written out. With `ends`,
+  /// The words with their counts, in no order; with the marks written out. With `ends`,
   /// the very last word of all ends in NUL, the other last words of sentences in NUL and the character that follows.
   std::vector<std::pair<std::string, std::int64_t>> counts() const;
 

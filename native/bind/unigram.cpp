@@ -1,6 +1,8 @@
 // The unigram model, learnt and used.
 #include "python.hpp"
 
+#include <algorithm>
+
 #include "../unigram_encode.hpp"
 #include "../unigram_learn.hpp"
 #include "../unigram_paths.hpp"
@@ -28,9 +30,9 @@ Counts counts_of(const nb::list& counted) {
 }
 
 std::pair<std::vector<std::pair<std::string, float>>, std::vector<double>> unigram_learn(const UnigramLearning& learning,
-                                                                                       const Counts& words) {
+                                                                                       Counts words) {
   nb::gil_scoped_release released;
-  UnigramPieces learnt = learn_unigram(words, learning, check_signals);
+  UnigramPieces learnt = learn_unigram(std::move(words), learning, check_signals);
   return {std::move(learnt.pieces), std::move(learnt.likelihood)};
 }
 
@@ -80,7 +82,11 @@ void bind_unigram(nb::module_& module) {
       .def("counts",
            [](const UnigramWords& words) {
              nb::list pairs;
-             for (const auto& [word, count] : words.counts())
+             Counts counts = words.counts();
+             std::sort(counts.begin(), counts.end(), [](const auto& one, const auto& other) {
+               return one.second != other.second ? one.second > other.second : one.first < other.first;
+             });
+             for (const auto& [word, count] : counts)
                pairs.append(nb::make_tuple(nb::bytes(word.data(), word.size()), count));
              return pairs;
            })

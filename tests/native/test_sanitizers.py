@@ -37,6 +37,10 @@ def test_rows_spaces_and_characters_are_counted_and_learnt_from_without_a_fault(
     run(tmp_path, "fuzz_learn", core, 1, 20_000)
 
 
+def test_cheaper_sums_are_those_of_the_formulas_bit_for_bit(tmp_path: Path) -> None:
+    run(tmp_path, "fuzz_float_sums", [], 1, 3_000_000)
+
+
 def test_damaged_rule_tables_are_refused_or_applied_without_a_fault(tmp_path: Path) -> None:
     rules = {"ab": "X", "abc": "YY", "é": "e", "b": "", "中": "zh  ", "e\u0301": "é", "😀": " ", "\t": " "}
     normalizer = sentencepiece.SentencePieceNormalizer(norm_map=list(rules.items()))
