@@ -30,13 +30,6 @@ struct Scores {
   float score(std::uint32_t piece) const { return piece == kUnknownEdge ? unknown : of[piece]; }
 };
 
-/// The counts of all shards, added up in their order.
-std::vector<float> total(std::vector<std::vector<float>> counts) {
-  for (std::size_t shard = 1; shard < counts.size(); ++shard)
-    for (std::size_t piece = 0; piece < counts[0].size(); ++piece) counts[0][piece] += counts[shard][piece];
-  return std::move(counts[0]);
-}
-
 /// Pieces expected less than half a time go; the others get digamma(count) - digamma(sum), a sparse prior.
 void maximise(UnigramModel& model, const std::vector<float>& expected) {
   std::vector<std::uint32_t> kept;
@@ -85,7 +78,7 @@ void prune(UnigramModel& model, UnigramSums& sums, const UnigramLearning& option
     }
   });
 
-  const std::vector<float> counts = total(sums.on_best_paths());
+  const std::vector<float> counts = UnigramSums::total(sums.on_best_paths());
   const auto sum = static_cast<float>(std::accumulate(counts.begin(), counts.end(), 0.0));
   const auto log_sum = static_cast<float>(std::log(static_cast<double>(sum)));
   std::vector<std::uint32_t> kept;
@@ -155,7 +148,7 @@ std::vector<Scored> learn_like_sentencepiece(UnigramModel& model, const Required
   while (true) {
     const std::size_t before = model.size();
     for (std::size_t step = 0; step < options.sub_iterations; ++step) {
-      maximise(model, total(sums.expected()));
+      maximise(model, UnigramSums::total(sums.expected()));
       stop();
     }
     prune(model, sums, options);

@@ -134,6 +134,29 @@ void merge_equal(std::vector<Counted>& words) {
   words.resize(kept);
 }
 
+/// Gives an empty model its pieces, with their scores, and the trie of them. `texts` is where they lie.
+void set_pieces(UnigramModel& model, std::vector<std::string>& texts, std::vector<std::pair<std::string, float>> all) {
+  texts.reserve(all.size());
+  std::vector<std::uint32_t> order(all.size());
+  for (std::uint32_t i = 0; i < all.size(); ++i) {
+    order[i] = i;
+    texts.push_back(std::move(all[i].first));
+    model.pieces.push_back(texts.back());
+    model.scores.push_back(all[i].second);
+    model.lengths.push_back(static_cast<std::uint16_t>(
+        std::count_if(texts.back().begin(), texts.back().end(), [](char byte) { return (byte & 0xC0) != 0x80; })));
+  }
+  std::sort(order.begin(), order.end(), [&](auto one, auto other) { return model.pieces[one] < model.pieces[other]; });
+  std::vector<std::string_view> sorted;
+  model.keys.resize(order.size());
+  for (std::uint32_t key = 0; key < order.size(); ++key) {
+    sorted.push_back(model.pieces[order[key]]);
+    model.keys[order[key]] = key;
+  }
+  model.piece_of = order;
+  model.trie = Trie(sorted);
+}
+
 /// The seeds of these words: first the characters by count, then longer pieces; and their trie.
 void start_from_seeds(UnigramModel& model, std::vector<std::string>& texts, std::vector<Counted>& words,
                       const RequiredCharacters& required, const UnigramLearning& options) {
@@ -162,33 +185,12 @@ void start_from_seeds(UnigramModel& model, std::vector<std::string>& texts, std:
   double sum = 0.0;
   for (const auto& [piece, score] : all) sum += score;
   const double log_sum = std::log(sum);
-
-  texts.reserve(all.size());
-  std::vector<std::uint32_t> order(all.size());
-  for (std::uint32_t i = 0; i < all.size(); ++i) {
-    order[i] = i;
-    texts.push_back(std::move(all[i].first));
-    model.pieces.push_back(texts.back());
-    model.scores.push_back(static_cast<float>(std::log(static_cast<double>(all[i].second)) - log_sum));
-    model.lengths.push_back(static_cast<std::uint16_t>(
-        std::count_if(texts.back().begin(), texts.back().end(), [](char byte) { return (byte & 0xC0) != 0x80; })));
-  }
-  std::sort(order.begin(), order.end(), [&](auto one, auto other) { return model.pieces[one] < model.pieces[other]; });
-  std::vector<std::string_view> sorted;
-  model.keys.resize(order.size());
-  for (std::uint32_t key = 0; key < order.size(); ++key) {
-    sorted.push_back(model.pieces[order[key]]);
-    model.keys[order[key]] = key;
-  }
-  model.piece_of = order;
-  model.trie = Trie(sorted);
+  for (auto& [piece, score] : all) score = static_cast<float>(std::log(static_cast<double>(score)) - log_sum);
+  set_pieces(model, texts, std::move(all));
 }
 
-/// The lattices of the words alone, which need no longer know what follows them.
+/// The lattices of words, which are sorted and distinct.
 void build_lattices(UnigramModel& model, std::vector<Counted>& words, const UnigramLearning& options) {
-  if (options.like_sentencepiece)
-    for (auto& [text, count] : words) text.resize(std::min(word_length(text), text.size() - 1));
-  merge_equal(words);  // still sorted, as what followed came after NUL or after nothing
   std::vector<std::uint32_t> by_count(words.size());
   std::iota(by_count.begin(), by_count.end(), 0);
   std::stable_sort(by_count.begin(), by_count.end(), [&](auto one, auto other) { return words[one].second > words[other].second; });
@@ -271,10 +273,42 @@ UnigramPieces learn_unigram(std::vector<Counted> words, const UnigramLearning& a
   std::vector<std::string> texts;
   start_from_seeds(model, texts, words, required, options);
   stop();
+  if (options.like_sentencepiece)  // what follows a word need no longer be known
+    for (auto& [text, count] : words) text.resize(std::min(word_length(text), text.size() - 1));
+  merge_equal(words);  // still sorted: what followed came after NUL or after nothing
   build_lattices(model, words, options);
   stop();
   if (options.like_sentencepiece) return {learn_like_sentencepiece(model, required, options, stop), {}};
   return learn_fast(model, required, options, stop);
+}
+
+UnigramExpectation unigram_expectation(std::vector<std::pair<std::string, float>> pieces, std::vector<Counted> words,
+                                       std::size_t shards, std::size_t threads) {
+  auto must_be_text = [](std::string_view text) {
+    for (const char *at = text.data(), *const end = at + text.size(); at < end;) {
+      const Character character = decode(at, end);
+      if (character.code == kInvalid) throw std::invalid_argument("A piece or a word is not UTF-8.");
+      at += character.bytes;
+    }
+  };
+  for (const auto& [text, score] : pieces) must_be_text(text);
+  for (const auto& [text, count] : words) must_be_text(text);
+  if (pieces.empty()) throw std::invalid_argument("There are no pieces.");
+  if (shards < 1 || shards > 1024) throw std::invalid_argument("There must be 1 to 1024 shards.");
+  UnigramLearning options;
+  options.like_sentencepiece = true;
+  options.shards = shards;
+  options.threads = thread_count(threads);
+  UnigramModel model;
+  std::vector<std::string> texts;
+  set_pieces(model, texts, std::move(pieces));
+  sort_words(words, options.threads);
+  merge_equal(words);
+  build_lattices(model, words, options);
+  UnigramSums sums(model, options.threads);
+  UnigramExpectation expectation{sums.total(sums.expected()), 0.0};
+  expectation.log_likelihood = sums.log_likelihood();
+  return expectation;
 }
 
 }  // namespace idiolect

@@ -51,4 +51,15 @@ struct UnigramPieces {
 UnigramPieces learn_unigram(std::vector<std::pair<std::string, std::int64_t>> words, const UnigramLearning& options,
                             const std::function<void()>& stop = [] {});
 
+struct UnigramExpectation {
+  std::vector<float> counts;  // by piece
+  double log_likelihood;      // of all words, in nats
+};
+
+/// One E-step in SentencePiece's arithmetic: how often each piece is expected in the words, over all their segmentations.
+/// `pieces` have their log probabilities; a character that is in none is counted for the first. Words are UTF-8.
+UnigramExpectation unigram_expectation(std::vector<std::pair<std::string, float>> pieces,
+                                       std::vector<std::pair<std::string, std::int64_t>> words, std::size_t shards,
+                                       std::size_t threads);
+
 }  // namespace idiolect

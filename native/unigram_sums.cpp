@@ -259,6 +259,23 @@ std::vector<std::vector<float>> UnigramSums::expected() {
   return counts;
 }
 
+std::vector<float> UnigramSums::total(std::vector<std::vector<float>> counts) {
+  for (std::size_t shard = 1; shard < counts.size(); ++shard)
+    for (std::size_t piece = 0; piece < counts[0].size(); ++piece) counts[0][piece] += counts[shard][piece];
+  return std::move(counts[0]);
+}
+
+double UnigramSums::log_likelihood() const {
+  double sum = 0.0;
+  const float* before = before_.data();
+  for (const Lattices& lattices : model_.shards)
+    for (std::size_t n = 0; n < lattices.size(); ++n) {
+      before += lattices.characters(n);
+      sum += static_cast<double>(lattices.words[n].count) * static_cast<double>(*before++);
+    }
+  return sum;
+}
+
 std::vector<std::vector<float>> UnigramSums::on_best_paths() {
   // For each place the best path there. SentencePiece looks for the best way on from each piece anew, and takes the first of
   // those whose scores are equal once the piece's own is added: `rival` is the best of the earlier ones, in case it is.

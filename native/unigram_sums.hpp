@@ -32,6 +32,12 @@ class UnigramSums {
   /// How often each piece is on the best path of a word, in each shard. Of equal paths it is SentencePiece's.
   std::vector<std::vector<float>> on_best_paths();
 
+  /// The counts of all shards, added up in their order.
+  static std::vector<float> total(std::vector<std::vector<float>> counts);
+
+  /// The log likelihood of all words, as the latest expected() found it.
+  double log_likelihood() const;
+
  private:
   struct Piece {
     float score;

@@ -125,6 +125,19 @@ void bind_unigram(nb::module_& module) {
           "learn",
           [](const UnigramLearning& learning, const UnigramWords& words) { return unigram_learn(learning, words.counts()); },
           "words"_a);
+  module.def(
+      "unigram_expectation",
+      [](const nb::list& pieces, const std::vector<float>& scores, const nb::list& words, std::size_t shards, std::size_t threads) {
+        const std::vector<std::string> names = strings(pieces);
+        if (names.size() != scores.size()) throw std::invalid_argument("Each piece needs one score.");
+        std::vector<std::pair<std::string, float>> scored;
+        for (std::size_t i = 0; i < names.size(); ++i) scored.emplace_back(names[i], scores[i]);
+        Counts counts = counts_of(words);
+        nb::gil_scoped_release released;
+        UnigramExpectation expectation = unigram_expectation(std::move(scored), std::move(counts), shards, threads);
+        return std::pair(std::move(expectation.counts), expectation.log_likelihood);
+      },
+      "pieces"_a, "scores"_a, "words"_a, "shards"_a = 16, "threads"_a = 0);
   nb::class_<UnigramEncoder>(module, "UnigramEncoder", "A unigram model, ready to encode.")
       .def("__init__", &make_unigram_encoder, "pieces"_a, "scores"_a, "kinds"_a, "byte_ids"_a, nb::kw_only(),
            "collapse_spaces"_a, "prefix_space"_a, "mark"_a)

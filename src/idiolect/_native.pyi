@@ -120,6 +120,15 @@ class UnigramLearning:
             ValueError: an option is out of range, or the text does not suffice.
         """
 
+def unigram_expectation(
+    pieces: list[bytes], scores: list[float], words: list[tuple[bytes, int]], shards: int = 16, threads: int = 0
+) -> tuple[list[float], float]:
+    """One E-step in SentencePiece's arithmetic: how often each piece is expected, and the log likelihood of all words.
+
+    Raises:
+        ValueError: a piece stands twice or is empty, or a piece or a word is not UTF-8.
+    """
+
 class UnigramEncoder:
     """A unigram model, ready to encode. Raises ValueError where its parts do not fit together."""
 

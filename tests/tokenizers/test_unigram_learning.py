@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import random
 from pathlib import Path
 
 import pyarrow.parquet
 import pytest
 import sentencepiece
+from hypothesis import given
+from hypothesis import strategies as st
 
+from idiolect._native import unigram_expectation
 from idiolect.errors import TokenizerError
+from idiolect.tokenizers import reference_unigram
 from idiolect.tokenizers.unigram_learning import UnigramOptions, learn_unigram
 
 LINES = ["the car the cat the rat", "naïve café, 你好世界, 你好", "don't stop -  it's well-done!", "x2 = 10%  "] * 5
@@ -37,6 +42,32 @@ def assert_same(text: str, theirs: dict[str, object], ours: dict[str, object]) -
     assert tokenizer.scores == [peer.get_score(i) for i in range(peer.get_piece_size())]
     lines = [*lines[:3000], text[:100_000], "the ё ё😀😀 a  the", " ▁a▁ "]
     assert tokenizer.encode_batch(lines) == peer.encode(lines)
+
+
+@given(
+    st.lists(st.text("abé中", min_size=2, max_size=4), unique=True, max_size=9),
+    st.dictionaries(st.text("abé中", min_size=1, max_size=9), st.integers(1, 1000), min_size=1, max_size=30),
+    st.integers(1, 4),
+    st.randoms(use_true_random=False),
+)
+def test_one_step_expects_what_the_reference_expects(
+    longer: list[str], words: dict[str, int], shards: int, draw: random.Random
+) -> None:
+    pieces = [*"abé中", *longer]
+    weights = [draw.uniform(0.01, 1) for _ in pieces]
+    probability = {piece: weight / sum(weights) for piece, weight in zip(pieces, weights)}
+    counts, likelihood = unigram_expectation(
+        [piece.encode() for piece in pieces],
+        [math.log(share) for share in probability.values()],
+        [(word.encode(), count) for word, count in words.items()],
+        shards,
+    )
+    expected = dict.fromkeys(pieces, 0.0)
+    for word, times in words.items():
+        for piece, count in reference_unigram.expected(word, probability).items():
+            expected[piece] += times * count
+    assert counts == pytest.approx(list(expected.values()), rel=1e-4, abs=1e-4)
+    assert likelihood == pytest.approx(reference_unigram.log_likelihood(words, probability), rel=1e-5)
 
 
 OPTIONS: list[tuple[dict[str, object], dict[str, object]]] = [
