@@ -33,6 +33,30 @@ std::uint64_t hash_of(std::string_view key) {
   return hash * 0xD6E8FEB86659FD93;
 }
 
+/// A sentence as it is cut: spaces are the marks here, and a mark that stands in the text itself is one more. NUL, which no
+/// piece may have, is unknown.
+std::string_view written(std::string_view sentence, std::string& scratch) {
+  if (sentence.find(kMark) == sentence.npos && sentence.find('\0') == sentence.npos) return sentence;
+  scratch.clear();
+  for (std::size_t at = 0; at < sentence.size(); ++at) {
+    if (sentence.substr(at, kMark.size()) == kMark) {
+      scratch += ' ';
+      at += kMark.size() - 1;
+    } else if (sentence[at] == '\0') {
+      scratch += kUnknown;
+    } else {
+      scratch += sentence[at];
+    }
+  }
+  return scratch;
+}
+
+/// Whether there is nothing but spaces.
+bool is_blank(std::string_view sentence) {
+  while (sentence.starts_with(' ') || sentence.starts_with(kMark)) sentence.remove_prefix(sentence[0] == ' ' ? 1 : kMark.size());
+  return sentence.empty();
+}
+
 }  // namespace
 
 StringCounts::StringCounts() : slots_(1 << 10) {}
@@ -76,6 +100,7 @@ UnigramWords::UnigramWords(WordCounting options, std::size_t threads)
 }
 
 void UnigramWords::add(std::span<const std::string_view> texts) {
+  if (options_.ends && options_.collapse_spaces && options_.prefix_space) follow_blank(texts);
   std::size_t bytes = 0;
   for (std::string_view text : texts) bytes += text.size();
   if (threads_ == 1 || bytes < (1 << 16)) {
@@ -99,38 +124,58 @@ void UnigramWords::add(std::span<const std::string_view> texts) {
   texts_ += pieces.size();
 }
 
-void UnigramWords::text(Table& table, std::string_view text, std::uint64_t number) const {
-  const auto before = table.sentences;
+template <class Use>
+void UnigramWords::each_sentence(std::string_view text, Use&& use) const {
   while (!text.empty()) {
     const std::size_t end = options_.lines ? std::min(text.find('\n'), text.size()) : text.size();
-    one(table, text.substr(0, end));
+    if (end > 0) use(text.substr(0, end));
     text.remove_prefix(std::min(end + 1, text.size()));
   }
+}
+
+bool UnigramWords::is_taken(std::string_view sentence) const {
+  return (options_.longest_sentence == 0 || sentence.size() <= options_.longest_sentence) &&
+         sentence.find(kUnknown) == sentence.npos;
+}
+
+void UnigramWords::follow_blank(std::span<const std::string_view> texts) {
+  if (blank_ == 0) {
+    bool any = false;
+    for (std::string_view text : texts) each_sentence(text, [&any](std::string_view one) { any = any || is_blank(one); });
+    if (!any) return;
+    const Table* latest = nullptr;
+    for (const Table& table : tables_)
+      if (!table.pending.empty() && (!latest || table.latest > latest->latest)) latest = &table;
+    if (latest) last_words_.push_back(latest->pending);
+  }
+  std::string scratch;
+  auto follow = [&](std::string_view sentence) {
+    if (!is_taken(sentence)) return;
+    if (is_blank(sentence)) {
+      ++blank_;
+      last_words_.emplace_back();
+    } else {
+      sentence = written(sentence, scratch);
+      while (sentence.ends_with(' ')) sentence.remove_suffix(1);
+      last_words_.push_back(' ' + std::string(sentence.substr(sentence.rfind(' ') + 1)));  // npos + 1 is 0
+    }
+    while (last_words_.size() > blank_ + 1) last_words_.pop_front();
+  };
+  for (std::string_view text : texts) each_sentence(text, follow);
+}
+
+void UnigramWords::text(Table& table, std::string_view text, std::uint64_t number) const {
+  const auto before = table.sentences;
+  each_sentence(text, [&](std::string_view sentence) { one(table, sentence); });
   if (table.sentences > before) table.latest = number;
 }
 
 void UnigramWords::one(Table& table, std::string_view sentence) const {
-  if (sentence.empty()) return;
-  if ((options_.longest_sentence > 0 && sentence.size() > options_.longest_sentence) ||
-      sentence.find(kUnknown) != sentence.npos) {
+  if (!is_taken(sentence)) {
     ++table.left_out;
     return;
   }
-  // Spaces are the marks here; a mark that stands in the text itself is one more. NUL, which no piece may have, is unknown.
-  if (sentence.find(kMark) != sentence.npos || sentence.find('\0') != sentence.npos) {
-    table.sentence.clear();
-    for (std::size_t at = 0; at < sentence.size(); ++at) {
-      if (sentence.substr(at, kMark.size()) == kMark) {
-        table.sentence += ' ';
-        at += kMark.size() - 1;
-      } else if (sentence[at] == '\0') {
-        table.sentence += kUnknown;
-      } else {
-        table.sentence += sentence[at];
-      }
-    }
-    sentence = table.sentence;
-  }
+  sentence = written(sentence, table.sentence);
   if (options_.collapse_spaces) {
     while (sentence.starts_with(' ')) sentence.remove_prefix(1);
     while (sentence.ends_with(' ')) sentence.remove_suffix(1);
@@ -218,12 +263,17 @@ std::vector<std::pair<std::string, std::int64_t>> UnigramWords::counts() const {
       return one.pending.empty() || one.latest <= table.latest;
     });
     std::string key = table.pending + '\0';
-    if (!ends_all) key += ' ';
+    if (!ends_all || blank_ > 0) key += ' ';
     all.add(key, 1);
   }
   std::vector<std::pair<std::string, std::int64_t>> result;
-  result.reserve(all.size());
-  all.each([&result](std::string_view key, std::int64_t count) {
+  result.reserve(all.size() + 1);
+  std::string last;
+  for (const std::string& word : last_words_)
+    if (last.empty()) last = word;
+  if (!last.empty()) all.add(last += '\0', 1);
+  all.each([&](std::string_view key, std::int64_t count) {
+    if (!last.empty() && key.starts_with(last) && key.size() == last.size() + 1 && --count == 0) return;
     std::string written;
     for (char byte : key) byte == ' ' ? written += kMark : written += byte;
     result.emplace_back(std::move(written), count);

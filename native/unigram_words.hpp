@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <span>
 #include <string>
 #include <string_view>
@@ -75,6 +76,10 @@ class UnigramWords {
     std::uint64_t latest = 0;  // the number of the text that `pending` is from
     std::int64_t sentences = 0, left_out = 0;
   };
+  template <class Use>
+  void each_sentence(std::string_view text, Use&& use) const;
+  bool is_taken(std::string_view sentence) const;
+  void follow_blank(std::span<const std::string_view> texts);
   void text(Table& table, std::string_view text, std::uint64_t number) const;
   void one(Table& table, std::string_view sentence) const;
   void word(Table& table, std::string_view word, bool last) const;
@@ -83,6 +88,11 @@ class UnigramWords {
   std::size_t threads_;
   std::vector<Table> tables_;
   std::uint64_t texts_ = 0;
+
+  // SentencePiece puts its last sentence in the place of each that is nothing but spaces. So where there are `blank_` of
+  // those, the last of all is the first other one among the latest `blank_` + 1: their last words, empty for blank ones.
+  std::size_t blank_ = 0;
+  std::deque<std::string> last_words_;
 };
 
 }  // namespace idiolect

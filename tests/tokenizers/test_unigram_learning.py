@@ -100,7 +100,7 @@ def test_characters_of_three_bytes_and_long_words(data_folder: Path, threads: in
 
 
 def test_small_random_texts_with_few_letters() -> None:
-    """Where few letters make many ties: of equal seeds, of equal paths, of equal losses."""
+    """Where few letters make many ties (of seeds, paths, losses), and some lines are nothing but spaces."""
     learnt = 0
     for seed in range(60):
         draw = random.Random(seed)
@@ -109,7 +109,6 @@ def test_small_random_texts_with_few_letters() -> None:
         lines = [
             "".join(draw.choices(alphabet, weights, k=draw.randint(1, 60))) for _ in range(draw.choice([5, 40, 200]))
         ]
-        lines = [line for line in lines if line.strip(" ")]
         options = {"vocab_size": 3 + len(alphabet) + draw.randint(0, 30), "num_threads": draw.choice([1, 2, 3, 16, 17])}
         coverage = draw.choice([1.0, 0.9995, 0.98])
         try:
@@ -156,9 +155,8 @@ def test_many_scripts(data_folder: Path, name: str, vocab_size: int) -> None:
         text = "\n".join(json.loads(line)["text"] for line in path.read_text().splitlines())
     else:
         text = path.read_bytes().decode()
-    lines = [line for line in text.split("\n") if line.strip(" ")]
     options = {"vocab_size": vocab_size, "num_threads": 16}
-    assert_same("\n".join(lines), options, options)
+    assert_same(text, options, options)
 
 
 @pytest.mark.parametrize("mode", ["fast", "sentencepiece"])

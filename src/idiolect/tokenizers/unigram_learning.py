@@ -9,8 +9,8 @@ segmentations; set its probability from that; now and then take out the pieces t
   likelier than by the other mode. What is held is the different words, cut at scripts and newlines too.
 - `sentencepiece`: pieces, ids and scores of SentencePiece 0.2.3, bit for bit, where it reads the same lines with
   `num_threads` as here (its sums, and so a few pieces, depend on that number, 16 by default), up to 500 MB of text
-  (beyond, it looks for seeds in 500 MB at a time; here all are looked at). Lines of spaces alone move the line that it
-  takes for the last, which can change a seed: leave them out.
+  (beyond, it looks for seeds in 500 MB at a time; here all are looked at), and but for lines that a normalizer's rules
+  leave nothing of.
 
 Ids: `<unk>`, `<s>`, `</s>`, then the user-defined pieces, the 256 bytes, and the pieces learnt, the likeliest first.
 """
