@@ -5,7 +5,7 @@
 namespace idiolect {
 
 void WordCache::keep(const WordKey& key, std::uint64_t hash, std::span<const std::uint32_t> ids) {
-  if (++kept_ > lines_.size() && lines_.size() < kMostLines) grow();
+  if (++kept_ > lines_.size() / 2 * 3 && lines_.size() < kMostLines) grow();
   Entry entry{key.low, key.high};
   if (ids.size() <= kInline) {
     entry.high |= std::uint64_t{ids.size()} << 60;
@@ -24,10 +24,10 @@ void WordCache::keep(const WordKey& key, std::uint64_t hash, std::span<const std
 }
 
 void WordCache::grow() {
-  Table<Line> old(lines_.size() * kGrowth);
+  Table<Line> old(std::min(lines_.size() * kGrowth, kMostLines));
   old.swap(lines_);
   for (const Line& line : old) {
-    for (const Entry& entry : {line.entries[1], line.entries[0]}) {
+    for (const Entry& entry : line.entries) {
       if (!entry.high) continue;
       const WordKey key{entry.low, entry.high << 4 >> 4};
       put(lines_[key.hash() & (lines_.size() - 1)], entry);
