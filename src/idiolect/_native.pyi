@@ -27,7 +27,9 @@ class TokenBytes:
     def decode(self, ids: list[int] | npt.NDArray[np.int64]) -> bytes:
         """The bytes of the ids. Raises ValueError for an id that is not there."""
 
-def id_lists(ids: npt.NDArray[np.uint32], starts: npt.NDArray[np.int64], numbers: list[int]) -> list[list[int]]:
+def id_lists(
+    ids: npt.NDArray[np.uint32], starts: npt.NDArray[np.int64], numbers: list[int], threads: int = 0
+) -> list[list[int]]:
     """A list of ids for each text; `numbers` is list(range(vocab_size))."""
 
 class BpeEncoder:

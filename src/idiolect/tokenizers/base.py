@@ -129,7 +129,7 @@ class Tokenizer(ABC):
             threads: how many to use; 0: as many as this process may. The ids are the same for any number.
         """
         ids, starts = self.encode_many(texts, allowed_special=allowed_special, threads=threads)
-        return id_lists(ids, starts, self._numbers)
+        return id_lists(ids, starts, self._numbers, threads)
 
     def encode_array(
         self, text: str | bytes, *, allowed_special: Collection[str] = (), threads: int = 0

@@ -126,7 +126,7 @@ class UnigramTokenizer(Tokenizer):
             TokenizerError: the text has a lone surrogate, which is no character.
         """
         ids, starts = self.encode_ordinary_many([text], threads=1)
-        return id_lists(ids, starts, self._numbers)[0]
+        return id_lists(ids, starts, self._numbers, 1)[0]
 
     def encode_ordinary_many(
         self, texts: Sequence[Text], *, threads: int = 0, check: bool = False
