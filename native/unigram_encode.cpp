@@ -16,7 +16,6 @@ namespace {
 constexpr std::string_view kSpaceMark = "\xE2\x96\x81";
 constexpr std::uint32_t kNowhere = 0xFFFFFFFF;
 constexpr float kScoreReset = 100000.0f;  // SentencePiece starts again from 0 beyond this
-constexpr int kSetBits = 15;              // of the number of sets of two words
 
 /// Signs, digits and controls of ASCII: what no piece of most vocabularies has beside a letter.
 bool is_sign(char byte) {
@@ -186,7 +185,8 @@ void UnigramEncoder::encode_words(std::string_view text, bool collapse, Workspac
   constexpr std::size_t kAhead = 16;
   struct Waiting {
     std::string_view word;
-    Key key;
+    WordKey key;
+    std::uint64_t hash;
   } waiting[kAhead];
   while (at < end) {
     std::size_t words = 0, bytes = 0;
@@ -198,42 +198,38 @@ void UnigramEncoder::encode_words(std::string_view text, bool collapse, Workspac
       one.word = {at, static_cast<std::size_t>(next - at)};
       bytes += one.word.size();
       at = next;
-      if (one.word.size() > kLongestKey) continue;
-      make_key(one.word, end, one.key);
-#if defined(__GNUC__)
-      __builtin_prefetch(space.words.data() + 2 * one.key.set);
-      __builtin_prefetch(space.words.data() + 2 * one.key.set + 1);
-#endif
+      if (one.word.size() > WordKey::kLongest) continue;
+      one.key = WordKey::of(one.word, end - one.word.data() >= 16);
+      one.hash = one.key.hash();
+      space.cache.prefetch(one.hash);
     }
-    space.ids.reserve(space.ids.size() + 3 * bytes + kAhead * kInline);
+    space.ids.reserve(space.ids.size() + 3 * bytes + WordCache::kInline);
     for (std::size_t n = 0; n < words; ++n) {
-      const auto& [word, key] = waiting[n];
-      if (word.size() > kLongestKey || !write_known(key, position, space)) encode_word(word, end, position, space);
+      const auto& [word, key, hash] = waiting[n];
+      if (word.size() > WordKey::kLongest || write_known(key, hash, position, space) == 0)
+        encode_word(word, end, position, space);
     }
   }
 }
 
-/// Takes a word from the cache, if it is there and sure.
-bool UnigramEncoder::write_known(const Key& key, Position& position, Workspace& space) const {
-  Word* const set = space.words.data() + 2 * key.set;
-  if (!set[0].is(key)) {
-    if (!set[1].is(key)) return false;
-    std::swap(set[0], set[1]);  // a new word takes the second place, so one that comes again and again stays
-  }
-  const Word& found = set[0];
-  if (!(std::abs(position.score) < found.limit)) return false;
-  std::memcpy(space.ids.end(), found.ids, sizeof found.ids);
-  space.ids.resize(space.ids.size() + found.count);
-  for (std::uint32_t n = 0; n < found.count; ++n) position.score += settings_.scores[found.ids[n]];
+/// Takes a word from the cache, if it is there and sure, and gives the limit up to which it is; 0 where not.
+float UnigramEncoder::write_known(const WordKey& key, std::uint64_t hash, Position& position, Workspace& space) const {
+  std::uint32_t* const out = space.ids.end();
+  const std::size_t found = space.cache.find(key, hash, out);
+  if (!found) return 0;
+  const std::size_t count = found - 1;
+  const float limit = std::bit_cast<float>(out[count]);
+  if (!(std::abs(position.score) < limit)) return 0;
+  for (std::size_t n = 0; n < count; ++n) position.score += settings_.scores[out[n]];
+  space.ids.resize(space.ids.size() + count);
   position.unknown_before = false;
-  return true;
+  return limit;
 }
 
 /// A word that is not in the cache: by its parts between letters and signs, of which most are.
 void UnigramEncoder::encode_word(std::string_view word, const char* readable_to, Position& position, Workspace& space) const {
   const std::size_t first = space.ids.size();
   float limit = kScoreReset;
-  bool sure = true;
   std::size_t parts = 0;
   for (std::size_t start = 0; start < word.size(); ++parts) {
     std::size_t stop = word.size();
@@ -243,52 +239,22 @@ void UnigramEncoder::encode_word(std::string_view word, const char* readable_to,
     }
     const std::string_view part = word.substr(start, stop - start);
     start = stop;
-    if (part.size() > kLongestKey) {
+    float own = 0;
+    if (part.size() > WordKey::kLongest) {
       segment<false>(part, position, space);
-      sure = false;
-      continue;
+    } else {
+      const WordKey key = WordKey::of(part, readable_to - part.data() >= 16);
+      const std::uint64_t hash = key.hash();
+      if (part.size() < word.size()) own = write_known(key, hash, position, space);
+      if (own == 0) own = remember(part, segment<true>(part, position, space), key, hash, space);
     }
-    Key key;
-    make_key(part, readable_to, key);
-    const bool whole = part.size() == word.size();
-    if (whole || !write_known(key, position, space)) {
-      const double lead = segment<true>(part, position, space);
-      remember(part, lead, key, space);
-    }
-    const Word* const set = space.words.data() + 2 * key.set;
-    if (set[0].is(key) || set[1].is(key))
-      limit = std::min(limit, (set[0].is(key) ? set[0] : set[1]).limit);
-    else
-      sure = false;
+    limit = std::min(limit, own);
   }
   // The whole, next time: the parts do not depend on each other, so it is as sure as the least sure of them.
-  const std::size_t count = space.ids.size() - first;
-  if (parts < 2 || !sure || count > kInline || word.size() > kLongestKey) return;
-  Key key;
-  make_key(word, readable_to, key);
-  Word* const set = space.words.data() + 2 * key.set;
-  if (set[0].is(key) || set[1].is(key)) return;
-  set[1] = {{key.bytes[0], key.bytes[1]}, limit - static_cast<float>(word.size()) * most_score_, static_cast<std::uint32_t>(count), {}};
-  std::copy_n(space.ids.data() + first, count, set[1].ids);
-}
-
-/// A word of at most 15 bytes as two numbers, its length in the last byte.
-void UnigramEncoder::make_key(std::string_view word, const char* readable_to, Key& made) {
-  std::uint64_t* const key = made.bytes;
-  if (std::endian::native == std::endian::little && readable_to - word.data() >= 16) {
-    std::memcpy(key, word.data(), 16);
-    const std::size_t bits = 8 * word.size();
-    key[0] &= bits < 64 ? (std::uint64_t{1} << bits) - 1 : ~std::uint64_t{0};
-    key[1] &= bits < 64 ? 0 : (std::uint64_t{1} << (bits - 64)) - 1;
-  } else {
-    key[0] = key[1] = 0;
-    for (std::size_t i = 0; i < word.size(); ++i)
-      key[i / 8] |= std::uint64_t{static_cast<unsigned char>(word[i])} << (8 * (i % 8));
-  }
-  key[1] |= std::uint64_t{word.size()} << 56;
-  std::uint64_t hash = (key[0] ^ std::rotl(key[1], 29) * 0x9E3779B97F4A7C15) * 0xD6E8FEB86659FD93;
-  hash ^= hash >> 32;
-  made.set = (hash * 0x9E3779B97F4A7C15) >> (64 - kSetBits);
+  limit -= static_cast<float>(word.size()) * most_score_;
+  if (parts < 2 || !(limit > 0) || word.size() > WordKey::kLongest) return;
+  const WordKey key = WordKey::of(word, readable_to - word.data() >= 16);
+  keep({space.ids.data() + first, space.ids.size() - first}, limit, key, key.hash(), space);
 }
 
 /// Viterbi in float32 over a stretch that begins where `position` is; writes its ids. With `Measure`, gives how far the sum
@@ -342,7 +308,7 @@ double UnigramEncoder::segment(std::string_view text, Position& position, Worksp
   space.path.clear();
   for (std::size_t at = text.size(); at > 0; at = nodes[at].start)
     space.path.emplace_back(nodes[at].id, static_cast<std::uint32_t>(at));
-  space.ids.reserve(space.ids.size() + 3 * text.size() + kInline);
+  space.ids.reserve(space.ids.size() + 3 * text.size() + WordCache::kInline);
   std::uint32_t* out = space.ids.end();
   std::size_t start = 0;
   for (std::size_t n = space.path.size(); n-- > 0;) {
@@ -361,17 +327,28 @@ double UnigramEncoder::segment(std::string_view text, Position& position, Worksp
 /// A sum of n float32 numbers is off by at most n half units in the last place of its largest partial sum M, a unit being at
 /// most M 2^-23. So the best segmentation stays the best while its lead over the second is more than twice that for M the
 /// text's score and all that the word can add; the bound below is half of what this allows.
-void UnigramEncoder::remember(std::string_view word, double lead, const Key& key, Workspace& space) const {
-  Word* const set = space.words.data() + 2 * key.set;
-  if (space.path.size() > kInline || set[0].is(key) || set[1].is(key)) return;
-  for (const auto& [id, stop] : space.path)
-    if (id == unknown_) return;
+float UnigramEncoder::remember(std::string_view word, double lead, const WordKey& key, std::uint64_t hash,
+                               Workspace& space) const {
+  std::uint32_t ids[WordKey::kLongest];
+  std::size_t count = 0;
+  for (std::size_t n = space.path.size(); n-- > 0;) {
+    if (space.path[n].first == unknown_) return 0;
+    ids[count++] = space.path[n].first;
+  }
   const double length = static_cast<double>(word.size()), own = (length + 1) * most_score_;
-  const double limit = std::min(lead / (length + 1) * 0x1p22 - own, double{kScoreReset} - own);
-  if (!(limit > 0)) return;
-  const std::size_t count = space.path.size();
-  set[1] = {{key.bytes[0], key.bytes[1]}, static_cast<float>(limit), static_cast<std::uint32_t>(count), {}};
-  for (std::size_t n = 0; n < count; ++n) set[1].ids[n] = space.path[count - 1 - n].first;
+  const auto limit = static_cast<float>(std::min(lead / (length + 1) * 0x1p22 - own, double{kScoreReset} - own));
+  if (!(limit > 0)) return 0;
+  keep({ids, count}, limit, key, hash, space);
+  return limit;
+}
+
+/// Puts a word into the cache, unless it is there and only was not sure enough.
+void UnigramEncoder::keep(std::span<const std::uint32_t> ids, float limit, const WordKey& key, std::uint64_t hash,
+                          Workspace& space) {
+  std::uint32_t entry[WordKey::kLongest + 1];
+  if (space.cache.find(key, hash, entry)) return;
+  *std::copy(ids.begin(), ids.end(), entry) = std::bit_cast<std::uint32_t>(limit);
+  space.cache.keep(key, hash, {entry, ids.size() + 1});
 }
 
 std::unique_ptr<UnigramEncoder::Workspace> UnigramEncoder::take() const {
@@ -383,9 +360,7 @@ std::unique_ptr<UnigramEncoder::Workspace> UnigramEncoder::take() const {
       return space;
     }
   }
-  auto space = std::make_unique<Workspace>();
-  space->words.resize(std::size_t{2} << kSetBits, Word{{~std::uint64_t{0}, ~std::uint64_t{0}}, 0.0f, 0, {}});
-  return space;
+  return std::make_unique<Workspace>();
 }
 
 void UnigramEncoder::give(std::unique_ptr<Workspace> space) const {

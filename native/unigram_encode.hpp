@@ -6,8 +6,8 @@
 // is cut into words where no piece can cross (before each mark), and a word met before is taken from a cache where its
 // best segmentation wins by more than all rounding can come to; other words are done in the same floats as SentencePiece's.
 //
-// Costs: English takes a few nanoseconds a byte where words have been met before, some 50 where not; a thread's cache has
-// 4 MiB.
+// Costs: English takes a few nanoseconds a byte where words have been met before, some 50 where not; a thread's cache is
+// that of word_cache.hpp.
 #pragma once
 
 #include <cstddef>
@@ -22,6 +22,7 @@
 #include "bpe_encode.hpp"
 #include "ids.hpp"
 #include "trie.hpp"
+#include "word_cache.hpp"
 
 namespace idiolect {
 
@@ -80,18 +81,6 @@ class UnigramEncoder {
   }
 
  private:
-  static constexpr std::size_t kInline = 10, kLongestKey = 15;
-  struct Key {
-    std::uint64_t bytes[2];  // the word's, and in the last its length
-    std::size_t set;         // of the cache's words that it may be among
-  };
-  struct Word {  // a word of at most 15 bytes and 10 pieces, in one line of the processor's cache
-    std::uint64_t key[2];
-    float limit;  // while the text's score is smaller than this in size, these are the ids
-    std::uint32_t count;
-    std::uint32_t ids[kInline];
-    bool is(const Key& other) const { return key[0] == other.bytes[0] && key[1] == other.bytes[1]; }
-  };
   struct Position {  // in a text
     float score;
     bool unknown_before;  // the piece before was the unknown
@@ -102,7 +91,7 @@ class UnigramEncoder {
     double sum, best, second;  // the best path's score in doubles, and which are the two best of all
   };
   struct Workspace {
-    std::vector<Word> words;
+    WordCache cache;  // of a word: its ids, then as a float how sure they are (`remember`)
     std::vector<Node> nodes;
     std::vector<std::pair<std::uint32_t, std::uint32_t>> path;
     std::string text;
@@ -110,12 +99,12 @@ class UnigramEncoder {
   };
   void encode_one(std::string_view text, Workspace& space) const;
   void encode_words(std::string_view text, bool collapse, Workspace& space) const;  // `collapse`: of spaces in a row the last counts
-  static void make_key(std::string_view word, const char* readable_to, Key& key);
-  bool write_known(const Key& key, Position& position, Workspace& space) const;
+  float write_known(const WordKey& key, std::uint64_t hash, Position& position, Workspace& space) const;
   void encode_word(std::string_view word, const char* readable_to, Position& position, Workspace& space) const;
   template <bool Measure>
   double segment(std::string_view text, Position& position, Workspace& space) const;
-  void remember(std::string_view word, double lead, const Key& key, Workspace& space) const;
+  float remember(std::string_view word, double lead, const WordKey& key, std::uint64_t hash, Workspace& space) const;
+  static void keep(std::span<const std::uint32_t> ids, float limit, const WordKey& key, std::uint64_t hash, Workspace& space);
   std::unique_ptr<Workspace> take() const;
   void give(std::unique_ptr<Workspace> space) const;
 
