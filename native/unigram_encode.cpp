@@ -182,7 +182,7 @@ void UnigramEncoder::encode_words(std::string_view text, bool collapse, Workspac
   const char* const end = at + text.size();
   Position position{0.0f, false};
   // A few words at a time: while the later ones are read, the cache lines of the earlier ones arrive.
-  constexpr std::size_t kAhead = 16;
+  constexpr std::size_t kAhead = 32;
   struct Waiting {
     std::string_view word;
     WordKey key;
