@@ -48,7 +48,7 @@ class BpeEncoder {
 
  private:
   static constexpr std::size_t kPiece = 1 << 17;  // bytes of text that are one piece of work
-  static constexpr std::size_t kBatch = 64;       // words that are looked up together
+  static constexpr std::size_t kBatch = 128;       // words that are looked up together
 
   /// What one thread works with.
   struct Workspace {

@@ -55,6 +55,8 @@ PairRanks::PairRanks(const BpeSettings& settings) : grid_(kGrid * kGrid) {
   mask_ = slots - 1;
   shift_ = 64 - std::countr_zero(slots);
   merged_ = settings.merged;
+  filter_.resize(std::bit_ceil(8 * settings.merges.size() + 64) / 64);
+  filter_shift_ = 58 - std::countr_zero(filter_.size());
   std::vector<std::uint32_t> first_rank(settings.rank_by_piece ? settings.pieces.size() : 0, kNone);
   for (std::size_t n = 0; n < settings.merges.size(); ++n) {
     const auto [left, right] = settings.merges[n];
@@ -68,7 +70,9 @@ PairRanks::PairRanks(const BpeSettings& settings) : grid_(kGrid * kGrid) {
     if ((left | right) < kGrid) {
       grid_[left * kGrid + right] = rank + 1;
     } else {
-      std::size_t at = slot(left, right);
+      const std::uint64_t hashed = hash(left, right), bit = hashed >> filter_shift_;
+      filter_[bit >> 6] |= std::uint64_t{1} << (bit & 63);
+      std::size_t at = hashed >> shift_;
       while (entries_[at].rank != kNone) at = (at + 1) & mask_;
       entries_[at] = {left, right, rank};
     }
