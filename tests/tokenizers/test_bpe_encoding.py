@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import pickle
 import random
+import sys
 import time
 from collections.abc import Sequence
 from typing import Literal
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from idiolect._native import split_words
+from idiolect._native import id_lists, split_words
 from idiolect.errors import TokenizerError
 from idiolect.tokenizers import reference_bpe
 from idiolect.tokenizers.base import END_OF_TEXT
@@ -312,6 +313,38 @@ def test_lists_of_ids_are_ints_that_are_shared(trained: BytePairTokenizer) -> No
     assert all(type(token) is int for token in ids[0])
     large = [token for token in ids[0] if token > 256]
     assert len({id(token) for token in large}) == len(set(large))
+
+
+def test_lists_made_in_threads_hold_their_ints() -> None:
+    numbers = list(range(5000))
+    random_numbers = np.random.default_rng(5)
+    ids = random_numbers.integers(0, len(numbers), 300_000).astype(np.uint32)
+    cuts = np.sort(random_numbers.integers(0, len(ids), 400))
+    starts = np.array([0, 0, *cuts, len(ids), len(ids)], np.int64)
+    looked_at = range(300, len(numbers), 13)  # Python itself holds the smaller ones
+    before = [sys.getrefcount(numbers[i]) for i in looked_at]
+    for threads in (1, 3):
+        lists = id_lists(ids, starts, numbers, threads)
+        assert lists == [ids[start:end].tolist() for start, end in itertools.pairwise(starts)]
+        more = np.bincount(ids, minlength=len(numbers))
+        assert [sys.getrefcount(numbers[i]) for i in looked_at] == [n + more[i] for n, i in zip(before, looked_at)]
+        del lists
+        assert [sys.getrefcount(numbers[i]) for i in looked_at] == before
+    for wrong in ([0, len(ids) + 1], [2, 1], [-1, 1]):
+        with pytest.raises(IndexError):
+            id_lists(ids, np.array(wrong, np.int64), numbers)
+    with pytest.raises(IndexError):
+        id_lists(np.array([5000], np.uint32), np.array([0, 1], np.int64), numbers)
+    assert id_lists(ids[:0], np.zeros(0, np.int64), []) == []
+
+
+def test_words_that_come_and_go_in_the_cache_keep_their_ids(trained: BytePairTokenizer) -> None:
+    chosen = random.Random(1)
+    words = ["".join(chosen.choices("the car ", k=chosen.randint(1, 20))) for _ in range(60_000)]
+    texts = [" ".join(chosen.choices(words, k=50)) for _ in range(5_000)]
+    expected = [trained.encode_with_offsets(text).ids for text in texts[::50]]  # which keeps no words
+    for _ in range(2):
+        assert trained.encode_batch(texts, threads=1)[::50] == expected
 
 
 def test_it_comes_back_from_another_process_with_all_its_options() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import pickle
+import random
 from collections import Counter
 from pathlib import Path
 
@@ -101,6 +102,20 @@ def test_learnt_text_comes_back_and_any_other_too() -> None:
     again = pickle.loads(pickle.dumps(tokenizer))
     assert again.fingerprint() == tokenizer.fingerprint()
     assert tokenizer.encode_batch(LINES, threads=1) == tokenizer.encode_batch(LINES, threads=3)
+
+
+def test_words_that_come_and_go_in_the_cache_keep_their_ids() -> None:
+    tokenizer = learn_unigram(LINES, UnigramOptions(vocab_size=300))
+    chosen = random.Random(1)
+    words = ["".join(chosen.choices("thecar-!1é", k=chosen.randint(1, 18))) for _ in range(30_000)]
+    texts = [" ".join(chosen.choices(words, k=50)) for _ in range(2_000)]
+    expected = [tokenizer.nbest(text, 1)[0][0] for text in texts[::50]]  # by the lattice, which keeps no words
+    for _ in range(2):
+        found = tokenizer.encode_batch(texts, threads=1)[::50]
+        for ids, best in zip(found, expected):
+            pieces = [[tokenizer.pieces[i] for i in one] for one in (ids, best)]
+            assert tokenizer.log_likelihood(pieces[0]) == pytest.approx(tokenizer.log_likelihood(pieces[1]), abs=1e-3)
+        assert found == [tokenizer.encode(text) for text in texts[::50]]
 
 
 def test_a_megabyte_of_one_letter_and_user_defined_pieces() -> None:
