@@ -42,21 +42,45 @@ nb::list split_words(std::string_view pattern, const nb::bytes& text) {
   return list;
 }
 
+/// Fills lists, as long as their texts have ids, in threads. Whoever calls keeps Python's lock for all of them: nobody else
+/// can see the lists or the ints meanwhile. How often each int is held is counted apart and added at the end.
+void fill_lists(const nb::list& lists, const std::uint32_t* ids, const std::int64_t* starts, const nb::list& numbers,
+                std::size_t threads) {
+  constexpr std::size_t kTexts = 64;  // that are one piece of work
+  struct Held {
+    const nb::list& numbers;
+    std::vector<std::vector<std::uint32_t>> counts;  // by thread, then by id
+    ~Held() {
+      for (std::size_t id = 0; id < numbers.size(); ++id) {
+        Py_ssize_t more = 0;
+        for (const auto& by_thread : counts) more += by_thread[id];
+        PyObject* const number = PyList_GET_ITEM(numbers.ptr(), id);
+        if (more) Py_SET_REFCNT(number, Py_REFCNT(number) + more);
+      }
+    }
+  } held{numbers, {threads, std::vector<std::uint32_t>(numbers.size())}};
+  const std::size_t texts = lists.size();
+  parallel_for((texts + kTexts - 1) / kTexts, threads, [&](std::size_t piece, std::size_t thread) {
+    std::uint32_t* const counts = held.counts[thread].data();
+    for (std::size_t text = piece * kTexts; text < std::min(texts, (piece + 1) * kTexts); ++text) {
+      PyObject* const list = PyList_GET_ITEM(lists.ptr(), text);
+      const std::uint32_t* const own = ids + starts[text];
+      for (Py_ssize_t n = 0, size = PyList_GET_SIZE(list); n < size; ++n) {
+        PyList_SET_ITEM(list, n, PyList_GET_ITEM(numbers.ptr(), own[n]));
+        ++counts[own[n]];
+      }
+    }
+  });
+}
+
 /// One list for each text. Ids are taken from `numbers`, Python's int of each, so none is made anew.
-///
-/// The lists are made here and filled in threads, while this one keeps Python's lock for all of them: nobody else can see
-/// the lists or the ints meanwhile. How often each int is held is counted apart and added at the end.
 nb::list id_lists(Given<std::uint32_t> ids, Given<std::int64_t> starts, const nb::list& numbers, std::size_t threads) {
-  constexpr std::size_t kPiece = 1 << 16;  // ids that are worth a thread
+  constexpr std::size_t kWorth = 1 << 17;  // ids for which threads are started
   const std::size_t texts = starts.size() ? starts.size() - 1 : 0, known = numbers.size();
-  const std::uint32_t* const given = ids.data();
-  for (std::size_t text = 0; text < texts; ++text)
-    if (starts.data()[text] < 0 || starts.data()[text + 1] < starts.data()[text] ||
-        static_cast<std::size_t>(starts.data()[text + 1]) > ids.size())
-      throw nb::index_error("starts");
   std::uint32_t most = 0;
-  for (std::size_t n = 0; n < ids.size(); ++n) most = std::max(most, given[n]);
+  for (std::size_t n = 0; n < ids.size(); ++n) most = std::max(most, ids.data()[n]);
   if (ids.size() && most >= known) throw nb::index_error("ids");
+  threads = ids.size() < kWorth ? 1 : thread_count(threads);
   // Lists of numbers are no garbage, and looking for some would take longer than making them.
   struct WithoutCollecting {
     const int collects = PyGC_Disable();
@@ -64,45 +88,19 @@ nb::list id_lists(Given<std::uint32_t> ids, Given<std::int64_t> starts, const nb
       if (collects) PyGC_Enable();
     }
   } without_collecting;
-  nb::list lists = nb::steal<nb::list>(PyList_New(static_cast<Py_ssize_t>(texts)));
-  if (!lists.is_valid()) throw nb::python_error();
-  std::vector<std::size_t> firsts;  // of the texts that are one piece of work
-  for (std::size_t text = 0, begin = 0; text < texts; ++text) {
-    const auto start = static_cast<std::size_t>(starts.data()[text]), end = static_cast<std::size_t>(starts.data()[text + 1]);
-    PyObject* list = PyList_New(static_cast<Py_ssize_t>(end - start));
-    if (!list) throw nb::python_error();
-    PyList_SET_ITEM(lists.ptr(), text, list);
-    if (text == 0 || end - begin > kPiece) {
-      firsts.push_back(text);
-      begin = start;
+  nb::list lists = nb::steal<nb::list>(PyList_New(0));
+  for (std::size_t text = 0; text < texts; ++text) {
+    const std::int64_t start = starts.data()[text], end = starts.data()[text + 1];
+    if (start < 0 || end < start || static_cast<std::size_t>(end) > ids.size()) throw nb::index_error("starts");
+    if (threads == 1) {
+      lists.append(id_list({ids.data() + start, ids.data() + end}, numbers));
+    } else {
+      nb::object empty = nb::steal(PyList_New(static_cast<Py_ssize_t>(end - start)));
+      if (!empty.is_valid()) throw nb::python_error();
+      lists.append(std::move(empty));
     }
   }
-  const std::size_t pieces = firsts.size();
-  firsts.push_back(texts);
-  threads = std::min(thread_count(threads), std::max<std::size_t>(pieces, 1));
-  struct Held {
-    const nb::list& numbers;
-    std::vector<std::vector<std::uint32_t>> counts;  // by thread, then by id
-    ~Held() {
-      for (std::size_t id = 0; id < counts[0].size(); ++id) {
-        Py_ssize_t more = 0;
-        for (const auto& by_thread : counts) more += by_thread[id];
-        PyObject* const number = PyList_GET_ITEM(numbers.ptr(), id);
-        if (more) Py_SET_REFCNT(number, Py_REFCNT(number) + more);
-      }
-    }
-  } held{numbers, {threads, std::vector<std::uint32_t>(known)}};
-  parallel_for(pieces, threads, [&](std::size_t piece, std::size_t thread) {
-    std::uint32_t* const counts = held.counts[thread].data();
-    for (std::size_t text = firsts[piece]; text < firsts[piece + 1]; ++text) {
-      PyObject* const list = PyList_GET_ITEM(lists.ptr(), text);
-      const std::uint32_t* const own = given + starts.data()[text];
-      for (Py_ssize_t n = 0, size = PyList_GET_SIZE(list); n < size; ++n) {
-        PyList_SET_ITEM(list, n, PyList_GET_ITEM(numbers.ptr(), own[n]));
-        ++counts[own[n]];
-      }
-    }
-  });
+  if (threads > 1) fill_lists(lists, ids.data(), starts.data(), numbers, threads);
   return lists;
 }
 
