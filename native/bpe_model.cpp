@@ -38,6 +38,10 @@ void check(const BpeSettings& settings) {
   for (std::uint32_t id : settings.byte_ids)
     if (id >= size) refuse("A byte token is not in the vocabulary.");
   if (settings.unknown != kNoToken && settings.unknown >= size) refuse("The unknown token is not in the vocabulary.");
+  if (!settings.unused.empty() && (!settings.characters || settings.unknown == kNoToken))
+    refuse("Pieces that are not used are for a vocabulary of characters with an unknown token.");
+  for (std::uint32_t id : settings.unused)
+    if (id >= size || id == settings.unknown) refuse("A piece that is not used is not in the vocabulary.");
 }
 
 bool goes_on_with_a_mark(std::string_view piece) {
@@ -146,8 +150,15 @@ BpeModel::BpeModel(BpeSettings settings) : settings_(std::move(settings)), ranks
     for (std::size_t both = 0; both < byte_ranks_.size(); ++both)
       byte_ranks_[both] = ranks_.find(byte_symbols_[both >> 8], byte_symbols_[both & 255]);
   }
+  for (std::uint32_t id : settings_.unused) unused_[id];
+  for (std::size_t n = settings_.merges.size(); n-- > 0 && !unused_.empty();) {
+    const auto [left, right] = settings_.merges[n];
+    if (auto found = unused_.find(settings_.merged[n]);
+        found != unused_.end() && !pieces[left].empty() && !pieces[right].empty())
+      found->second = {left, right};  // shorter than the whole, so taking apart comes to an end
+  }
   cuts_before_marks_ =
-      settings_.characters && !crosses && (character_ids_[0x2581] != kNoToken || !settings_.byte_ids.empty());
+      settings_.characters && !crosses && unused_.empty() && (character_ids_[0x2581] != kNoToken || !settings_.byte_ids.empty());
 }
 
 void BpeModel::encode(std::string_view word, MergeSpace& space, std::vector<std::uint32_t>& out) const {
@@ -185,10 +196,10 @@ void BpeModel::lengths(std::string_view word, const std::uint32_t* ids, std::siz
   std::size_t at = 0;
   for (std::size_t n = 0; n < count; ++n) {
     std::size_t length = settings_.pieces[ids[n]].size();
-    if (ids[n] == settings_.unknown) {  // all the characters in a row that are no pieces
+    if (ids[n] == settings_.unknown) {  // all the characters in a row that are no pieces, or one of them
       length = 0;
       for (std::size_t one = 0; at + length < word.size(); length += one)
-        if (character(word, at + length, one) != kNoToken) break;
+        if (character(word, at + length, one) != kNoToken || (length > 0 && !settings_.fuse_unknown)) break;
     }
     out.push_back(static_cast<std::uint32_t>(length));
     at += length;
@@ -305,12 +316,36 @@ void BpeModel::merge_long(MergeSpace& space, double dropout, Chance* chance) con
   std::erase(symbols, gone);
 }
 
-/// Symbols to ids: characters in a row that are no pieces become one unknown token.
-void BpeModel::finish(const std::vector<std::uint32_t>& symbols, std::vector<std::uint32_t>& out) const {
+/// Appends a symbol that is not used as those that it is made of; kNoToken for a character that is made of nothing.
+void BpeModel::take_apart(std::uint32_t symbol, std::vector<std::uint32_t>& out) const {
+  std::vector<std::uint32_t> pending{symbol};
+  while (!pending.empty()) {
+    symbol = pending.back();
+    pending.pop_back();
+    auto found = unused_.find(symbol);
+    if (found == unused_.end()) {
+      out.push_back(symbol);
+    } else if (found->second.left != kNoToken) {
+      pending.push_back(found->second.right);
+      pending.push_back(found->second.left);
+    } else if (settings_.byte_ids.empty()) {
+      out.push_back(kNoToken);
+    } else {
+      for (const char byte : settings_.pieces[symbol]) out.push_back(settings_.byte_ids[static_cast<unsigned char>(byte)]);
+    }
+  }
+}
+
+/// Symbols to ids: characters in a row that are no pieces become one unknown token, or one each.
+void BpeModel::finish(const std::vector<std::uint32_t>& given, std::vector<std::uint32_t>& out) const {
+  std::vector<std::uint32_t> used;
+  if (!unused_.empty())
+    for (const std::uint32_t symbol : given) take_apart(symbol, used);
+  const std::vector<std::uint32_t>& symbols = unused_.empty() ? given : used;
   for (std::size_t n = 0; n < symbols.size(); ++n) {
     if (symbols[n] != kNoToken)
       out.push_back(symbols[n]);
-    else if (n == 0 || symbols[n - 1] != kNoToken)
+    else if (n == 0 || symbols[n - 1] != kNoToken || !settings_.fuse_unknown)
       out.push_back(settings_.unknown);
   }
 }

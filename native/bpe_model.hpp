@@ -39,6 +39,8 @@ struct BpeSettings {
   std::uint32_t unknown = kNoToken;      // characters: the id of what cannot be written otherwise
   bool ignore_merges = false;            // a word that is a piece is that piece, whatever the merges give
   bool rank_by_piece = false;            // pairs that become the same piece have the same rank
+  bool fuse_unknown = true;              // unknown characters in a row are one unknown token
+  std::vector<std::uint32_t> unused;     // characters: ids that are taken apart again into what they were merged from
 };
 
 /// From a pair of ids to its rank: a square grid for small ids, which most of the look-ups have, and a hash beyond. Most
@@ -150,6 +152,7 @@ class BpeModel {
   void start(std::string_view word, std::vector<std::uint32_t>& symbols) const;
   std::size_t merge_short(std::uint32_t* symbols, std::uint32_t* ranks, std::size_t count) const;
   void merge_long(MergeSpace& space, double dropout, Chance* chance) const;
+  void take_apart(std::uint32_t symbol, std::vector<std::uint32_t>& out) const;
   void finish(const std::vector<std::uint32_t>& symbols, std::vector<std::uint32_t>& out) const;
 
   BpeSettings settings_;
@@ -160,6 +163,10 @@ class BpeModel {
   PieceIds whole_;                                                   // ignore_merges: the pieces that text may become
   Table<std::uint32_t> byte_ranks_;                                  // the rank of each two bytes
   bool cuts_before_marks_ = false;
+  struct Parts {
+    std::uint32_t left = kNoToken, right = kNoToken;
+  };
+  std::unordered_map<std::uint32_t, Parts> unused_;  // what each is made of; kNoToken: of nothing, so it is unknown
 };
 
 }  // namespace idiolect

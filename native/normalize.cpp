@@ -134,14 +134,36 @@ void RuleTable::check() {
   if (ascii_later) plain_.fill(false);
 }
 
+Normalizer::Normalizer(std::string_view table, Spaces spaces, const std::vector<std::string>& kept)
+    : rules_(table), spaces_(spaces) {
+  for (int byte = 0; byte < 256; ++byte) plain_[byte] = rules_.plain(static_cast<unsigned char>(byte));
+  for (const std::string& string : kept) {
+    if (string.empty()) continue;
+    const auto first = static_cast<unsigned char>(string[0]);
+    kept_[first].push_back(string);
+    plain_[first] = false;
+  }
+  for (auto& strings : kept_)
+    std::stable_sort(strings.begin(), strings.end(), [](auto& one, auto& other) { return one.size() > other.size(); });
+}
+
+/// How many bytes of the text's beginning are the longest of the kept strings.
+std::size_t Normalizer::kept(std::string_view text) const {
+  for (const std::string& string : kept_[static_cast<unsigned char>(text[0])])
+    if (text.starts_with(string)) return string.size();
+  return 0;
+}
+
 void Normalizer::append(std::string_view text, std::string& out) const {
   const std::size_t begin = out.size();
   if (text.empty()) return;
   const std::string_view space = spaces_.mark ? kMetaspace : " ";
   bool drops_spaces = spaces_.collapse;  // at the beginning, and after a space
-  if (spaces_.prefix) out += space;
+  if (spaces_.prefix && !spaces_.suffix) out += space;
   const std::size_t prefix_end = out.size();
+  bool only_spaces = true;
   auto put = [&](std::string_view piece) {  // what one character or one rule gives
+    only_spaces = only_spaces && piece == " ";
     if (drops_spaces) piece.remove_prefix(std::min(piece.find_first_not_of(' '), piece.size()));
     if (piece.empty()) return;
     for (std::size_t at = 0; at < piece.size();) {
@@ -156,18 +178,23 @@ void Normalizer::append(std::string_view text, std::string& out) const {
   const char* const end = at + text.size();
   while (at < end) {
     const char* stop = at;  // a run of plain characters; the last may combine with what follows where that is no ASCII
-    while (stop < end && *stop != ' ' && rules_.plain(static_cast<unsigned char>(*stop))) ++stop;
+    while (stop < end && *stop != ' ' && plain_[static_cast<unsigned char>(*stop)]) ++stop;
     if (stop < end && static_cast<unsigned char>(*stop) >= 128 && stop > at) --stop;
     if (stop > at) {
       out.append(at, stop);
       at = stop;
-      drops_spaces = false;
+      drops_spaces = only_spaces = false;
       continue;
     }
-    if (*at == ' ' && rules_.plain(' ') && (end - at == 1 || static_cast<unsigned char>(at[1]) < 128)) {
+    if (*at == ' ' && plain_[' '] && (end - at == 1 || static_cast<unsigned char>(at[1]) < 128)) {
       if (!drops_spaces) out += space;
       drops_spaces = spaces_.collapse;
       ++at;
+      continue;
+    }
+    if (const std::size_t bytes = kept({at, end})) {
+      put({at, bytes});
+      at += bytes;
       continue;
     }
     if (const RuleTable::Match match = rules_.longest(at, end); match.bytes) {
@@ -181,10 +208,10 @@ void Normalizer::append(std::string_view text, std::string& out) const {
   }
   if (spaces_.collapse)
     while (out.size() > begin && std::string_view(out).substr(begin).ends_with(space)) out.erase(out.size() - space.size());
-  if (spaces_.prefix && spaces_.prefix_once && out.size() > prefix_end) {
-    const std::string_view rest = std::string_view(out).substr(prefix_end);
-    if (rest.starts_with(' ') || rest.starts_with(kMetaspace)) out.erase(begin, prefix_end - begin);
-  }
+  if (spaces_.prefix && spaces_.suffix && !(spaces_.collapse && only_spaces)) out += space;
+  if (spaces_.prefix && spaces_.prefix_once && out.size() > prefix_end &&
+      std::string_view(out).substr(prefix_end).starts_with(space))
+    out.erase(begin, prefix_end - begin);
 }
 
 }  // namespace idiolect

@@ -49,19 +49,25 @@ class Normalizer {
   struct Spaces {
     bool collapse = false;     // runs of spaces become one, and those at the ends go
     bool prefix = false;       // a text that is not empty gets a space in front,
-    bool prefix_once = false;  // unless it begins with one, or with a mark
+    bool prefix_once = false;  // unless it begins with what a space is written as
     bool mark = false;         // spaces become ▁
+    bool suffix = false;       // the space of `prefix` comes behind the text instead
   };
 
+  /// `kept`: strings that no rule changes where they stand, the longest first (SentencePiece's user-defined pieces).
   /// Throws std::invalid_argument where the table is damaged.
-  Normalizer(std::string_view table, Spaces spaces) : rules_(table), spaces_(spaces) {}
+  Normalizer(std::string_view table, Spaces spaces, const std::vector<std::string>& kept = {});
 
   /// Appends the text, normalised. A byte that is not UTF-8 becomes U+FFFD, as it does in SentencePiece.
   void append(std::string_view text, std::string& out) const;
 
  private:
+  std::size_t kept(std::string_view text) const;
+
   RuleTable rules_;
   Spaces spaces_;
+  std::array<std::vector<std::string>, 256> kept_;  // by their first byte, the longest first
+  std::array<bool, 256> plain_{};                   // bytes that the table calls plain, and that begin nothing kept
 };
 
 }  // namespace idiolect

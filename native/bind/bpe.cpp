@@ -11,7 +11,7 @@ using namespace nb::literals;
 void make_bpe_encoder(BpeEncoder* place, const nb::list& pieces, Given<std::uint32_t> special,
                       nb::ndarray<const std::uint32_t, nb::shape<-1, 3>, nb::c_contig, nb::device::cpu> merges,
                       std::string_view pattern, bool characters, Given<std::uint32_t> byte_ids, std::int64_t unknown,
-                      bool ignore_merges, bool rank_by_piece) {
+                      bool ignore_merges, bool rank_by_piece, bool fuse_unknown, Given<std::uint32_t> unused) {
   BpeSettings settings;
   settings.pieces = strings(pieces);
   settings.special.resize(settings.pieces.size());
@@ -26,6 +26,8 @@ void make_bpe_encoder(BpeEncoder* place, const nb::list& pieces, Given<std::uint
   settings.unknown = unknown < 0 ? kNoToken : static_cast<std::uint32_t>(unknown);
   settings.ignore_merges = ignore_merges;
   settings.rank_by_piece = rank_by_piece;
+  settings.fuse_unknown = fuse_unknown;
+  settings.unused.assign(unused.data(), unused.data() + unused.size());
   new (place) BpeEncoder(std::move(settings));
 }
 
@@ -75,7 +77,8 @@ IdArray bpe_sample(const BpeEncoder& encoder, const nb::object& text, double dro
 void bind_bpe(nb::module_& module) {
   nb::class_<BpeEncoder>(module, "BpeEncoder", "A BPE vocabulary, ready to encode.")
       .def("__init__", &make_bpe_encoder, "pieces"_a, "special"_a, "merges"_a, "pattern"_a, "characters"_a, "byte_ids"_a,
-           "unknown"_a, "ignore_merges"_a, "rank_by_piece"_a)
+           "unknown"_a, "ignore_merges"_a, "rank_by_piece"_a,
+           "fuse_unknown"_a, "unused"_a)
       .def("encode", &bpe_encode, "texts"_a, "threads"_a = 0, "check"_a = false,
            "The ids of all texts, and where each text begins in them; one more place for the end.")
       .def("encode_text", &bpe_encode_text, "text"_a, "numbers"_a,

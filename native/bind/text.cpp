@@ -164,10 +164,12 @@ void bind_text(nb::module_& module) {
   nb::class_<Normalizer>(module, "Normalizer", "What SentencePiece does to a text: its rule table, then its spaces.")
       .def(
           "__init__",
-          [](Normalizer* self, const nb::bytes& table, bool collapse, bool prefix, bool prefix_once, bool mark) {
-            new (self) Normalizer(view(table), {collapse, prefix, prefix_once, mark});
+          [](Normalizer* self, const nb::bytes& table, bool collapse, bool prefix, bool prefix_once, bool mark,
+             bool suffix, const nb::list& kept) {
+            new (self) Normalizer(view(table), {collapse, prefix, prefix_once, mark, suffix}, strings(kept));
           },
-          "charsmap"_a, nb::kw_only(), "collapse_spaces"_a, "prefix_space"_a, "prefix_once"_a, "mark"_a)
+          "charsmap"_a, nb::kw_only(), "collapse_spaces"_a, "prefix_space"_a, "prefix_once"_a, "mark"_a, "suffix"_a,
+          "kept"_a)
       .def("__call__", &normalized, "text"_a, "The text, UTF-8, normalised.");
 }
 

@@ -46,6 +46,8 @@ class BpeEncoder:
         unknown: int,
         ignore_merges: bool,
         rank_by_piece: bool,
+        fuse_unknown: bool,
+        unused: npt.NDArray[np.uint32],
     ) -> None: ...
     def encode(
         self, texts: list[str | bytes | memoryview], threads: int = 0, check: bool = False
@@ -65,9 +67,17 @@ class Normalizer:
     """What SentencePiece does to a text: its rule table, then its spaces."""
 
     def __init__(
-        self, charsmap: bytes, *, collapse_spaces: bool, prefix_space: bool, prefix_once: bool, mark: bool
+        self,
+        charsmap: bytes,
+        *,
+        collapse_spaces: bool,
+        prefix_space: bool,
+        prefix_once: bool,
+        mark: bool,
+        suffix: bool,
+        kept: list[bytes],
     ) -> None:
-        """Read the rule table; of no bytes: there are no rules.
+        """Read the rule table; of no bytes: there are no rules. `kept` are strings that no rule changes.
 
         Raises:
             ValueError: the table is damaged, and how.

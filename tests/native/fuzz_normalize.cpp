@@ -47,7 +47,8 @@ int main(int, char** arguments) {
   for (std::size_t n = 0; n < tables; ++n) {
     const Exact changed(damaged(table, random));
     try {
-      const Normalizer normalizer(changed.view(), {random() % 2 == 0, random() % 2 == 0, random() % 2 == 0, random() % 2 == 0});
+      const Normalizer normalizer(changed.view(), {random() % 2 == 0, random() % 2 == 0, random() % 2 == 0, random() % 2 == 0, random() % 2 == 0},
+                                  random() % 2 ? std::vector<std::string>{} : std::vector<std::string>{"ab", "a", "\xE4\xB8\xAD"});
       for (int texts = 0; texts < 3; ++texts) {
         std::string text, out = "before";
         for (auto parts = random() % 40; parts > 0; --parts) text += kParts[random() % std::size(kParts)];

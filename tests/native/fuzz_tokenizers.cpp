@@ -185,6 +185,9 @@ void offer_wrong_settings(Random& random, const std::string& text) {
   settings.unknown = random.below(2) ? kNoToken : static_cast<std::uint32_t>(random.below(300));
   settings.ignore_merges = random.below(2);
   settings.rank_by_piece = random.below(2);
+  settings.fuse_unknown = random.below(2);
+  for (std::uint64_t left = random.below(2) * random.below(9); left > 0; --left)
+    settings.unused.push_back(static_cast<std::uint32_t>(random.below(310)));
   settings.pattern = kPatterns[random.below(std::size(kPatterns))];
   try {
     const BpeEncoder encoder(std::move(settings));

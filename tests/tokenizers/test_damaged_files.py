@@ -65,7 +65,7 @@ BPE_FAULTS: list[tuple[str, Callable[[Settings], object], str]] = [
     ("an unknown setting", set_at("model/surprise", 1), 'not known: "surprise"'),
     ("dropout", set_at("model/dropout", 0.1), '"dropout" set to 0.1'),
     ("a word that is no truth", set_at("model/ignore_merges", "yes"), '"ignore_merges" set to "yes"'),
-    ("a prefix space", set_at("pre_tokenizer/add_prefix_space", True), "cuts text in a way that is not ours"),
+    ("a prefix space that is a number", set_at("pre_tokenizer/add_prefix_space", 1), "in a way that is not ours"),
     ("no pre-tokenizer", set_at("pre_tokenizer", None), "cuts text in a way that is not ours"),
     ("no way to cut", set_at("pre_tokenizer", {"type": "Sequence", "pretokenizers": 3}), "should be of type list"),
     ("another pattern", set_at("pre_tokenizer", {"type": "Whitespace"}), "Whitespace"),

@@ -75,6 +75,10 @@ MAKERS: dict[str, tuple[str, Callable[[], bytes]]] = {
             model_type="bpe", add_dummy_prefix=False, remove_extra_whitespaces=False, user_defined_symbols=["▁▁", "at"]
         ),
     ),
+    "spm suffix": (
+        "spm.model",
+        lambda: model(model_type="bpe", treat_whitespace_as_suffix=True, user_defined_symbols=["th", "▁c"]),
+    ),
     "spm unigram": (
         "spm.model",
         lambda: model(model_type="unigram", user_defined_symbols=["th"], byte_fallback=True, vocab_size=300),
@@ -133,7 +137,7 @@ def model_changed(content: bytes, chance: random.Random) -> bytes:
             case 4:
                 pieces.insert(chance.randrange(len(pieces)), pieces[at])
             case 5:
-                number = chance.choice([3, 24, 35, 40, 42, 47])
+                number = chance.choice([3, 24, 24, 35, 40, 42, 47])
                 settings[2] += field(number, chance.choice([0, 1, 2, 3, 2**33])) if number != 47 else field(47, "<s>")
             case 6:
                 settings[3] += field(chance.choice([3, 4, 5]), chance.choice([False, True]))
@@ -220,7 +224,7 @@ def test_no_mutated_file_crashes_the_reader_or_gives_a_broken_tokenizer(kind: st
 
 
 @pytest.mark.parametrize("files", [300, pytest.param(5_000, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("kind", ["spm bpe", "spm gemma", "spm unigram"])
+@pytest.mark.parametrize("kind", ["spm bpe", "spm gemma", "spm suffix", "spm unigram"])
 def test_what_sentencepiece_reads_too_has_its_ids(kind: str, files: int, tmp_path: Path) -> None:
     original, chance, both = MAKERS[kind][1](), random.Random(files), 0
     for _ in range(files):

@@ -9,6 +9,7 @@ import json
 import random
 import unicodedata
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 from itertools import islice, product
 from pathlib import Path
@@ -83,6 +84,8 @@ def by_reference(normalizer: Normalizer, text: str) -> str:
         prefix_space=normalizer.prefix_space,
         prefix_once=normalizer.prefix_once,
         mark=normalizer.mark,
+        space_behind=normalizer.space_behind,
+        kept=normalizer.kept,
     )
 
 
@@ -96,7 +99,7 @@ def of_model(model: bytes) -> Normalizer:
 def test_normal_forms_and_lower_case_are_pythons(form: str, text: str) -> None:
     expected = text if form == "none" else unicodedata.normalize(form.upper(), text)
     assert Normalizer(form=form)(text) == expected  # type: ignore[arg-type]
-    assert Normalizer(form=form, lowercase=True)(text) == expected.lower()  # type: ignore[arg-type]
+    assert Normalizer(form=form, lowercase=True)(text) == "".join(map(str.lower, expected))  # type: ignore[arg-type]
 
 
 def test_the_spaces_of_sentencepiece() -> None:
@@ -208,8 +211,33 @@ def test_the_prefix_comes_once_where_that_is_asked(text: str) -> None:
         normalizer = Normalizer(collapse_spaces=collapse, prefix_space=True, prefix_once=True, mark=mark)
         plain = Normalizer(collapse_spaces=collapse, mark=mark)(text)
         space = "▁" if mark else " "
-        expected = plain if not plain or plain[0] in " ▁" else space + plain
+        expected = plain if not plain or plain[0] == space else space + plain
         assert normalizer(text) == by_reference(normalizer, text) == expected
+
+
+@settings(deadline=None)  # the first example reads the table
+@given(texts, st.lists(pieces.filter(lambda string: "  " not in string), max_size=4), st.booleans())
+@example("\u200b ", [], True)
+@example("a\u200bﬁx", ["a", "ﬁ"], False)
+def test_strings_that_are_kept_and_a_space_behind_are_as_the_reference_has_them(
+    text: str, kept: list[str], behind: bool
+) -> None:
+    for prefix, mark, collapse in FLAGS:
+        normalizer = replace(ours("nmt_nfkc", prefix, mark, collapse), space_behind=behind, kept=tuple(kept))
+        assert normalizer(text) == by_reference(normalizer, text)
+        if not any(string in text for string in kept) and not (behind and prefix):
+            assert normalizer(text) == theirs("nmt_nfkc", prefix, mark, collapse).Normalize(text)
+
+
+def test_the_steps_before_the_table() -> None:
+    assert Normalizer(replacements=(("``", '"'), ("''", '"')))("``a''") == '"a"'
+    assert Normalizer("nfd", strip_accents=True)("naïve Ångström") == "naive Angstrom"
+    assert Normalizer(lowercase=True)("ΣΑΣ") == "σασ"
+    assert Normalizer(join_whitespace=True)("\u3000a\n\tb\rc\x85d \u2003") == "\u3000a b c\x85d"
+    assert Normalizer("nfkc", lowercase=True, kept=("ﬁA",))("ﬁAﬁA") == "ﬁAﬁA"
+    assert Normalizer("nfkc", lowercase=True, kept=("Aﬁ",))("ﬁAﬁA") == "fiAﬁa"
+    with pytest.raises(TokenizerError, match="space behind a text does not go with"):
+        Normalizer(space_behind=True, prefix_once=True)
 
 
 def test_a_damaged_table_is_refused_or_gives_text_and_never_hangs() -> None:
@@ -264,11 +292,22 @@ def test_what_is_lossless_says_so() -> None:
 
 def test_settings_come_back_from_json() -> None:
     table = compiled({"ab": "X"})
-    for normalizer in (Normalizer(), Normalizer("nfkc", True, table, False, True, True, True)):
+    later = Normalizer(
+        replacements=(("a", "b"),), strip_accents=True, join_whitespace=True, prefix_space=True, kept=("the", "é")
+    )
+    for normalizer in (
+        Normalizer(),
+        Normalizer("nfkc", True, table, False, True, True, True),
+        later,
+        Normalizer(space_behind=True),
+    ):
         written = json.loads(json.dumps(normalizer.to_json()))
         assert Normalizer.from_json(written) == normalizer
         assert hash(Normalizer.from_json(written)) == hash(normalizer)
     assert Normalizer.from_json({}) == Normalizer()
-    for wrong in ([], {"from": "nfc"}, {"lowercase": 1}, {"charsmap": "?"}, {"form": None}, {"charsmap": "AAAA"}):
+    assert not {"kept", "space_behind"} & Normalizer().to_json().keys()  # so that earlier fingerprints stay
+    wrong_ones: list[object] = [[], {"from": "nfc"}, {"lowercase": 1}, {"charsmap": "?"}, {"form": None}]
+    wrong_ones += [{"charsmap": "AAAA"}, {"kept": 1}, {"replacements": [["a"]]}, {"replacements": [["", "b"]]}]
+    for wrong in wrong_ones:
         with pytest.raises(TokenizerError):
             Normalizer.from_json(wrong)

@@ -41,7 +41,10 @@ class BytePairTokenizer(Tokenizer):
         symbols: what a word starts as, "bytes" or "characters".
         normalizer: what is done to a text before it is cut.
         byte_ids: of characters: the 256 ids by which one that is no piece is written byte by byte; or none.
-        unknown: of characters: the id of what cannot be written otherwise; characters in a row become one such.
+        unknown: of characters: the id of what cannot be written otherwise.
+        fuse_unknown: whether unknown characters in a row become one such id (SentencePiece), or one each.
+        unused: of characters: ids of pieces that are merged, and in the end taken apart again into what they were
+            merged from (SentencePiece's unused pieces).
         ignore_merges: whether a word that is a piece is that piece, whatever the merges give (as tiktoken has it).
         rank_by: "pair": a merge's rank is its place in `merges` (Hugging Face). "piece": pairs that become the same
             piece have the same rank, the first one's, and of equals the leftmost is merged (tiktoken, SentencePiece).
@@ -71,6 +74,8 @@ class BytePairTokenizer(Tokenizer):
         unknown: int | None = None,
         ignore_merges: bool = False,
         rank_by: Literal["pair", "piece"] = "pair",
+        fuse_unknown: bool = True,
+        unused: Sequence[int] = (),
         end_of_text: str = END_OF_TEXT,
     ) -> None:
         self.special_tokens = dict(special_tokens)
@@ -83,6 +88,8 @@ class BytePairTokenizer(Tokenizer):
         self.unknown = unknown
         self.ignore_merges = ignore_merges
         self.rank_by = rank_by
+        self.fuse_unknown = fuse_unknown
+        self.unused = list(unused)
         self.drops_first_space = normalizer.prefix_space
         self.pieces = list(pieces)
         self._plain = normalizer == Normalizer()
@@ -119,6 +126,8 @@ class BytePairTokenizer(Tokenizer):
                 unknown=-1 if self.unknown is None else self.unknown,
                 ignore_merges=self.ignore_merges,
                 rank_by_piece=self.rank_by == "piece",
+                fuse_unknown=self.fuse_unknown,
+                unused=np.array(self.unused, np.uint32),
             )
         except ValueError as error:
             raise TokenizerError(str(error)) from None
@@ -157,6 +166,8 @@ class BytePairTokenizer(Tokenizer):
             unknown=self.unknown,
             ignore_merges=self.ignore_merges,
             rank_by=self.rank_by,
+            fuse_unknown=self.fuse_unknown,
+            unused=self.unused,
             end_of_text=self.end_of_text_name,
         )
 
@@ -191,7 +202,7 @@ class BytePairTokenizer(Tokenizer):
     def ordinary_lengths(self, text: str | bytes) -> tuple[list[int], list[int]]:
         """Ids of `text`, in which nothing is special, and how many of its bytes each stands for."""
         spaces = Normalizer(prefix_space=self.normalizer.prefix_space, mark=self.normalizer.mark)
-        if self.normalizer != spaces:
+        if self.normalizer != spaces or self.unused:
             raise TokenizerError(
                 "The places of the tokens are not known: this tokenizer changes a text before it is cut."
             )
@@ -258,6 +269,8 @@ class BytePairTokenizer(Tokenizer):
             "unknown": self.unknown,
             "ignore_merges": self.ignore_merges or None,
             "rank_by": self.rank_by if self.rank_by != "pair" else None,
+            "fuse_unknown": None if self.fuse_unknown else False,
+            "unused": self.unused or None,
         }
         if changed := {name: value for name, value in settings.items() if value is not None}:
             yield changed

@@ -4,7 +4,8 @@
 or two. A tokenizer that is to see these as the same changes the text first, and then decoding cannot give back what
 was there: `lossless` says whether it can. The steps, in this order:
 
-1. a Unicode normal form (`unicodedata`, Unicode Standard Annex 15) and lower case;
+1. strings replaced by others, a Unicode normal form (`unicodedata`, Unicode Standard Annex 15), accents dropped, and
+   lower case;
 2. SentencePiece's rule table (Kudo and Richardson, "SentencePiece", 2018, section 3.2), as its `.model` files carry
    it: strings and what each becomes, the longest that fits first;
 3. SentencePiece's spaces: runs of them become one and those at both ends go, one is put in front, and each is written
@@ -21,13 +22,14 @@ import binascii
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
 from typing import Final, Literal, Self, get_args
 
 from idiolect import _native
 from idiolect.errors import TokenizerError
 from idiolect.tokenizers.byte_level import utf8
+from idiolect.tokenizers.finding import WHITESPACE, Finder
 
 Form = Literal["none", "nfc", "nfkc", "nfd", "nfkd"]
 
@@ -60,29 +62,72 @@ class Normalizer:
     prefix_space: bool = False
     """Whether a text that is not empty gets a space in front (`add_dummy_prefix`)."""
     prefix_once: bool = False
-    """Whether the prefix space is left out where the text begins with a space or `▁` (Hugging Face's Metaspace)."""
+    """Whether the prefix space is left out where the text begins with one, or where spaces are marked with `▁` (Hugging
+    Face's Metaspace, and its ByteLevel)."""
     mark: bool = False
     """Whether spaces are written as `▁` (`escape_whitespaces`)."""
     each_word: bool = False
     """Whether whitespace of every kind is dropped and each word gets a `▁` in front where it has none (Hugging Face's
     WhitespaceSplit and Metaspace): the other settings of spaces say nothing then."""
+    replacements: tuple[tuple[str, str], ...] = ()
+    """Strings that are replaced before all else, one after another, each with what it becomes (ALBERT's quotes)."""
+    strip_accents: bool = False
+    """Whether combining marks are dropped; with a form that takes letters and accents apart, that drops the accents."""
+    join_whitespace: bool = False
+    """Whether runs of whitespace of every kind, line ends and tabs become a space before the normal form, and
+    whitespace at the end goes after it (DeBERTa v3)."""
+    space_behind: bool = False
+    """Whether the space of `prefix_space` comes behind a text instead (`treat_whitespace_as_suffix`)."""
+    kept: tuple[str, ...] = ()
+    """Strings that are only changed in their spaces (SentencePiece's user-defined pieces)."""
 
     def __post_init__(self) -> None:
         if self.form not in get_args(Form):
             raise TokenizerError(f"There is no normal form {self.form!r}: choose one of {', '.join(get_args(Form))}.")
+        if self.space_behind and (self.prefix_once or self.each_word):
+            raise TokenizerError("A space behind a text does not go with Hugging Face's ways to put one before it.")
+        if any(
+            len(pair) != 2 or not pair[0] or not all(isinstance(one, str) for one in pair) for pair in self.replacements
+        ):
+            raise TokenizerError("A replacement is a pair of strings, and the first has at least one character.")
         self._native()
 
     def __call__(self, text: str) -> str:
         """The text, normalised."""
-        if self.form != "none":
-            text = unicodedata.normalize(_UNICODE_NAMES[self.form], text)
-        if self.lowercase:
-            text = text.lower()
+        if self.kept and self._rewrites:
+            parts = [str(part) for part in _finder(self.kept).parts(text)]
+            parts[0::2] = map(self._rewritten, parts[0::2])
+            text = "".join(parts)
+        else:
+            text = self._rewritten(text)
         written = utf8(text)
         if self.each_word:
             words = _WHITESPACE.split(self._native()(written).decode() if self.charsmap else text)
             return "".join(word if word[0] == MARK else MARK + word for word in words if word)
         return self._native()(written).decode() if self._changes_more else text
+
+    @property
+    def _rewrites(self) -> bool:
+        """Whether there is anything in step 1."""
+        return self != replace(
+            self, form="none", lowercase=False, replacements=(), strip_accents=False, join_whitespace=False
+        )
+
+    def _rewritten(self, text: str) -> str:
+        """The text after step 1."""
+        for given, becomes in self.replacements:
+            text = text.replace(given, becomes)
+        if self.join_whitespace:
+            text = _RUNS.sub(" ", text)
+        if self.form != "none":
+            text = unicodedata.normalize(_UNICODE_NAMES[self.form], text)
+        if self.strip_accents and not text.isascii():
+            text = "".join(c for c in text if c < "\u0300" or unicodedata.category(c)[0] != "M")
+        if self.lowercase:
+            text = text.replace("Σ", "σ").lower()  # a final one too, for the peers go character by character
+        if self.join_whitespace:
+            text = text.rstrip(WHITESPACE)
+        return text
 
     @property
     def lossless(self) -> bool:
@@ -91,7 +136,7 @@ class Normalizer:
         A prefix space is taken away again. A mark is read as a space, so a text that has `▁` itself does not come
         back: with `mark`, this is False.
         """
-        return self in (Normalizer(), Normalizer(prefix_space=True))
+        return replace(self, space_behind=False, kept=()) in (Normalizer(), Normalizer(prefix_space=True))
 
     @property
     def _changes_more(self) -> bool:
@@ -99,12 +144,22 @@ class Normalizer:
 
     def _native(self) -> _native.Normalizer:
         if self.each_word:
-            return _sentencepiece(self.charsmap, False, False, False, False)
-        return _sentencepiece(self.charsmap, self.collapse_spaces, self.prefix_space, self.prefix_once, self.mark)
+            return _sentencepiece(self.charsmap, False, False, False, False, False, self.kept)
+        return _sentencepiece(
+            self.charsmap,
+            self.collapse_spaces,
+            self.prefix_space,
+            self.prefix_once,
+            self.mark,
+            self.space_behind,
+            self.kept,
+        )
 
     def to_json(self) -> dict[str, object]:
-        """The settings as JSON values, the rule table in base64."""
-        return asdict(self) | {"charsmap": base64.b64encode(self.charsmap).decode("ascii")}
+        """The settings as JSON values, the rule table in base64; the later ones only where they say something."""
+        given = asdict(self)
+        written = {name: value for name, value in given.items() if name not in _LATER or value}
+        return written | {"charsmap": base64.b64encode(self.charsmap).decode("ascii")}
 
     @classmethod
     def from_json(cls, value: object) -> Self:
@@ -119,9 +174,11 @@ class Normalizer:
         for name, setting in value.items():
             if name not in types:
                 raise TokenizerError(f"The normalizer has a setting that is not known: {name!r}.")
-            if type(setting) is not types[name]:
+            if type(setting) is not types[name] and not (types[name] is tuple and isinstance(setting, list)):
                 raise TokenizerError(f"The normalizer's setting {name} should be of type {types[name].__name__}.")
         settings = dict(value)
+        for name in ("kept", "replacements"):
+            settings[name] = tuple(tuple(one) if isinstance(one, list) else one for one in settings.get(name, ()))
         try:
             settings["charsmap"] = base64.b64decode(settings.get("charsmap", ""), validate=True)
         except (binascii.Error, ValueError):
@@ -137,13 +194,25 @@ _UNICODE_NAMES: dict[Form, Literal["NFC", "NFKC", "NFD", "NFKD"]] = {
 }
 
 
-# What Unicode calls White_Space; `str.split` takes four control characters for spaces too.
-_WHITESPACE = re.compile("[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
+_LATER = ("replacements", "strip_accents", "join_whitespace", "space_behind", "kept")  # added to earlier settings
+_WHITESPACE = re.compile(f"[{WHITESPACE}]+")
+_RUNS = re.compile(f"[{WHITESPACE}]{{2,}}|[\n\r\t]")
+
+
+@lru_cache(maxsize=16)
+def _finder(kept: tuple[str, ...]) -> Finder:
+    return Finder(kept, {})
 
 
 @lru_cache(maxsize=16)
 def _sentencepiece(
-    charsmap: bytes, collapse_spaces: bool, prefix_space: bool, prefix_once: bool, mark: bool
+    charsmap: bytes,
+    collapse_spaces: bool,
+    prefix_space: bool,
+    prefix_once: bool,
+    mark: bool,
+    suffix: bool,
+    kept: tuple[str, ...],
 ) -> _native.Normalizer:
     try:
         return _native.Normalizer(
@@ -152,6 +221,8 @@ def _sentencepiece(
             prefix_space=prefix_space,
             prefix_once=prefix_once,
             mark=mark,
+            suffix=suffix,
+            kept=[utf8(string) for string in kept],
         )
     except ValueError as fault:
         raise TokenizerError(str(fault)) from None

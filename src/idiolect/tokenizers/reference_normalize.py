@@ -20,7 +20,15 @@ _UTF8_LENGTH = [1] * 0xC0 + [2] * 0x20 + [3] * 0x10 + [4] * 0x10  # bytes of a c
 
 
 def normalize(
-    text: str, charsmap: bytes, *, collapse_spaces: bool, prefix_space: bool, prefix_once: bool, mark: bool
+    text: str,
+    charsmap: bytes,
+    *,
+    collapse_spaces: bool,
+    prefix_space: bool,
+    prefix_once: bool,
+    mark: bool,
+    space_behind: bool = False,
+    kept: Collection[str] = (),
 ) -> str:
     """What SentencePiece makes of a text; the arguments are those of `Normalizer`.
 
@@ -34,15 +42,20 @@ def normalize(
         rules = _rules(charsmap)
         if collapse_spaces and rules.doubles_spaces:
             raise TokenizerError("The rule table makes two spaces in a row of one place.")
-        text = rules.apply(text)
+        pieces = list(rules.pieces(text, kept)) if kept or space_behind else [rules.apply(text)]
+        text, only_spaces = "".join(pieces), set(pieces) == {" "}
+    else:
+        only_spaces = set(text) == {" "}
     if collapse_spaces:
         text = re.sub("  +", " ", text).strip(" ")
-    if prefix_space and not (prefix_once and text[:1] in (" ", _MARK)):
+    if prefix_space and not space_behind and not (prefix_once and text[:1] in (" ", _MARK if mark else " ")):
         text = " " + text
     if mark:
         text = text.replace(" ", _MARK)
     if collapse_spaces:
         text = text.rstrip(_MARK if mark else " ")  # a mark that the text itself ends with is taken for a space
+    if prefix_space and space_behind and not (collapse_spaces and only_spaces):
+        text += _MARK if mark else " "
     return text
 
 
@@ -90,6 +103,14 @@ class _Rules:
         parts[1::2] = [self._walk(cluster) for cluster in parts[1::2]]
         return "".join(parts)
 
+    def pieces(self, text: str, kept: Collection[str]) -> Iterator[str]:
+        """What each place becomes where some strings stay: the longest of them, else what the longest rule gives."""
+        place = 0
+        while place < len(text):
+            found = max((string for string in kept if text.startswith(string, place)), key=len, default="")
+            place, output = (place + len(found), found) if found else self._longest(text, place)
+            yield output
+
     def _of_one(self, found: re.Match[str]) -> str:
         return self._alone.get(found[0], found[0])
 
@@ -97,17 +118,21 @@ class _Rules:
         written: list[str] = []
         place = 0
         while place < len(text):
-            node, stop, output = 0, place + 1, text[place]
-            for end in range(place, len(text)):
-                child = self._after(node, text[end].encode())
-                if child is None:
-                    break
-                node = child
-                if self._ends_rule[node]:
-                    stop, output = end + 1, self._output(node)
+            place, output = self._longest(text, place)
             written.append(output)
-            place = stop
         return "".join(written)
+
+    def _longest(self, text: str, place: int) -> tuple[int, str]:
+        """Where the longest rule ends that fits at a place, and what it gives; else the character itself."""
+        node, stop, output = 0, place + 1, text[place]
+        for end in range(place, len(text)):
+            child = self._after(node, text[end].encode())
+            if child is None:
+                break
+            node = child
+            if self._ends_rule[node]:
+                stop, output = end + 1, self._output(node)
+        return stop, output
 
     def _after(self, node: int, character: bytes) -> int | None:
         for byte in character:

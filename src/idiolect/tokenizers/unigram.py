@@ -13,7 +13,6 @@ that no piece has is written as its bytes where the tokenizer has byte pieces, a
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -27,7 +26,7 @@ from idiolect.tokenizers.base import Ids, Places, Text, Tokenizer, string
 from idiolect.tokenizers.byte_level import is_unicode, utf8
 from idiolect.tokenizers.normalize import MARK, Normalizer
 
-_NORMAL, _UNKNOWN, _APART, _USER_DEFINED = 0, 1, 2, 3  # kinds of pieces, as the native core numbers them
+_NORMAL, _UNKNOWN, _APART, _USER_DEFINED, _UNUSED = 0, 1, 2, 3, 5  # kinds of pieces, as the native core numbers them
 _UNKNOWN_TEXT = " ⁇ "  # what SentencePiece decodes the unknown piece to
 
 
@@ -42,6 +41,7 @@ class UnigramTokenizer(Tokenizer):
         normalizer: what is done to a text before it is cut.
         byte_ids: the 256 ids by which a character that is in no piece is written byte by byte; or none.
         user_defined: ids of pieces that are taken wherever they stand in a text, whatever their probability.
+        unused: ids of pieces that no segmentation has (SentencePiece's unused pieces).
         end_of_text: name of the special token that opens and closes documents.
 
     Raises:
@@ -70,6 +70,7 @@ class UnigramTokenizer(Tokenizer):
         normalizer: Normalizer,
         byte_ids: Sequence[int] = (),
         user_defined: Sequence[int] = (),
+        unused: Sequence[int] = (),
         end_of_text: str = "</s>",
     ) -> None:
         self.pieces = list(pieces)
@@ -79,6 +80,7 @@ class UnigramTokenizer(Tokenizer):
         self.normalizer = normalizer
         self.byte_ids = list(byte_ids)
         self.user_defined = list(user_defined)
+        self.unused = list(unused)
         self.end_of_text_name = end_of_text
         self.drops_first_space = normalizer.prefix_space
         self._encoder = self._native()
@@ -93,6 +95,7 @@ class UnigramTokenizer(Tokenizer):
             (_APART, "special token", self.special_tokens.values()),
             (_APART, "byte", self.byte_ids),
             (_USER_DEFINED, "user-defined piece", self.user_defined),
+            (_UNUSED, "piece that is not used", self.unused),
             (_UNKNOWN, "unknown piece", [self.unknown]),
         ]
         for kind, name, ids in named:
@@ -216,6 +219,7 @@ class UnigramTokenizer(Tokenizer):
             "normalizer": self.normalizer.to_json(),
             "byte_ids": self.byte_ids,
             "user_defined": self.user_defined,
+            **({"unused": self.unused} if self.unused else {}),
         }
 
     @cached_property
@@ -232,27 +236,23 @@ class UnigramTokenizer(Tokenizer):
 
     @cached_property
     def _score_of(self) -> dict[str, float]:
-        apart = {*self.special_tokens.values(), *self.byte_ids, self.unknown}
+        apart = {*self.special_tokens.values(), *self.byte_ids, *self.unused, self.unknown}
         return {p: s for i, (p, s) in enumerate(zip(self.pieces, self.scores)) if i not in apart}
 
     @property
     def _spaces_in_python(self) -> bool:
-        """Whether the spaces are Hugging Face's, which the native core does not know."""
-        return self.normalizer.prefix_once or self.normalizer.each_word
+        """Whether the spaces are Hugging Face's, or one goes behind: the native core does not know these."""
+        return self.normalizer.prefix_once or self.normalizer.each_word or self.normalizer.space_behind
 
     @cached_property
     def _before_spaces(self) -> Normalizer | None:
         """What is done to a text before its spaces, which the native core sees to; None: nothing."""
-        if self._spaces_in_python:
-            return self.normalizer
-        rules = replace(self.normalizer, collapse_spaces=False, prefix_space=False, mark=False)
-        return None if rules == Normalizer() else rules
-
-    @cached_property
-    def _kept_as_they_are(self) -> re.Pattern[str] | None:
-        """User-defined pieces, the longest first: SentencePiece does not apply its rules to them."""
-        names = sorted((self.pieces[token_id] for token_id in self.user_defined), key=len, reverse=True)
-        return re.compile("(" + "|".join(map(re.escape, names)) + ")") if names else None
+        rules = self.normalizer
+        if not self._spaces_in_python:
+            rules = replace(rules, collapse_spaces=False, prefix_space=False, mark=False)
+        if rules == Normalizer():
+            return None
+        return replace(rules, kept=tuple(self.pieces[token_id] for token_id in self.user_defined))
 
     def _rewritten(self, text: Text) -> Text:
         if self._before_spaces is None and isinstance(text, str):
@@ -264,11 +264,7 @@ class UnigramTokenizer(Tokenizer):
         utf8(given)
         if self._before_spaces is None:
             return given
-        if self._kept_as_they_are is None:
-            return self._before_spaces(given)
-        parts = self._kept_as_they_are.split(given)
-        parts[0::2] = map(self._before_spaces, parts[0::2])
-        return "".join(parts)
+        return self._before_spaces(given)
 
     def _explain(self, text: Text, error: Exception) -> NoReturn:
         """Raise what is wrong with a text, or with an argument, as an error of ours."""
@@ -276,7 +272,7 @@ class UnigramTokenizer(Tokenizer):
         raise TokenizerError(str(error)) from None
 
     def __getstate__(self) -> dict[str, object]:
-        made = ("_encoder", "_bytes", "_score_of", "_before_spaces", "_kept_as_they_are")
+        made = ("_encoder", "_bytes", "_score_of", "_before_spaces")
         return {name: value for name, value in super().__getstate__().items() if name not in made}
 
     def __setstate__(self, state: dict[str, object]) -> None:

@@ -21,12 +21,14 @@ from dataclasses import asdict, dataclass
 
 from idiolect.tokenizers.base import Tokenizer
 from idiolect.tokenizers.byte_level import is_unicode, utf8
+from idiolect.tokenizers.finding import WHITESPACE
+from idiolect.tokenizers.normalize import Normalizer
 
 _CHINESE = re.compile(
     "([\u4e00-\u9fff\u3400-\u4dbf\U00020000-\U0002a6df\U0002a700-\U0002b73f\U0002b740-\U0002b81f"
     "\U0002b920-\U0002ceaf\uf900-\ufaff\U0002f800-\U0002fa1f])"
 )
-_SPACES = re.compile("[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")  # not all of str.split's
+_SPACES = re.compile(f"[{WHITESPACE}]+")
 _ASCII_SIGNS = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
 
 
@@ -69,7 +71,7 @@ class WordPieceTokenizer(Tokenizer):
         pieces: the tokens by id, as the vocabulary writes them.
         unknown: the id of the token for what cannot be written.
         special_tokens: names and ids of the special tokens.
-        cleaning: what is done to the text first.
+        cleaning: what is done to the text first: BERT's four switches, or a normalizer.
         prefix: what a piece inside a word begins with.
         longest_word: words of more characters are unknown.
         end_of_text: name of the special token between documents.
@@ -90,7 +92,7 @@ class WordPieceTokenizer(Tokenizer):
         *,
         unknown: int,
         special_tokens: Mapping[str, int],
-        cleaning: BertCleaning = BertCleaning(),
+        cleaning: BertCleaning | Normalizer = BertCleaning(),
         prefix: str = "##",
         longest_word: int = 100,
         end_of_text: str = "[SEP]",
@@ -131,7 +133,8 @@ class WordPieceTokenizer(Tokenizer):
 
     def rules(self) -> Iterator[object]:
         """The switches, the prefix and the longest word."""
-        yield [asdict(self.cleaning), self.prefix, self.longest_word, self.unknown]
+        cleaning = asdict(self.cleaning) if isinstance(self.cleaning, BertCleaning) else self.cleaning.to_json()
+        yield [cleaning, self.prefix, self.longest_word, self.unknown]
 
     def _encode_word(self, word: str) -> list[int]:
         if len(word) > self.longest_word:

@@ -6,9 +6,11 @@
 | tiktoken | ranks: any name | `tiktoken` |
 | SentencePiece | `.model` | `sentencepiece` |
 | GPT-2 | `vocab.bpe` + `encoder.json`, `merges.txt` + `vocab.json` | `gpt2` |
+| BERT | `vocab.txt` (read) | `vocab_txt` |
 
-A tokenizer is saved in the first. What is read gives the ids of the tool it came from, and what is written gives that
-tool the same ids; what a format cannot express is refused with the reason. A file is known by what it holds.
+Beside them may lie a `tokenizer_config.json` (`config`). A tokenizer is saved in the first. What is read gives the ids
+of the tool it came from, and what is written gives that tool the same ids; what a format cannot express is refused with
+the reason. A file is known by what it holds, or by its name.
 
 The whole file is held while it is read: some hundred bytes for each id.
 """
@@ -21,14 +23,22 @@ from typing import Literal
 
 from idiolect.errors import TokenizerError
 from idiolect.tokenizers.base import Tokenizer
-from idiolect.tokenizers.formats import gpt2, sentencepiece, tiktoken, tokenizer_json
+from idiolect.tokenizers.formats import gpt2, sentencepiece, tiktoken, tokenizer_json, vocab_txt
+from idiolect.tokenizers.formats.config import Config
 from idiolect.tokenizers.formats.strict import read_bytes
 from idiolect.tokenizers.patterns import PATTERNS
 
 Format = Literal["tokenizer.json", "tiktoken", "sentencepiece", "gpt2"]
 """What `convert` writes."""
 
-_IN_FOLDERS = (tokenizer_json.FILE, "tokenizer.model", "tokenizer.tiktoken", *(merges for merges, _ in gpt2.PAIRS))
+_MODEL = "tokenizer.model"
+_IN_FOLDERS = (
+    tokenizer_json.FILE,
+    _MODEL,
+    "tokenizer.tiktoken",
+    *(merges for merges, _ in gpt2.PAIRS),
+    vocab_txt.FILE,
+)
 """What is looked for in a folder, in this order."""
 
 
@@ -73,8 +83,10 @@ def _read(file: Path, pattern: str | None, special_tokens: Mapping[str, int]) ->
                 if not (file.parent / part).is_file():
                     raise TokenizerError(f"it belongs with a file {part} beside it, which is not there.")
             contents = [read_bytes(file.parent / part) for part in (merges, vocab)]
-            return gpt2.read(contents[0], contents[1], pattern, special_tokens)
+            return gpt2.read(contents[0], contents[1], pattern, special_tokens, Config.beside(file, whole=True))
     content = read_bytes(file)
+    if file.name == vocab_txt.FILE and pattern is None:
+        return vocab_txt.read(content, special_tokens, Config.beside(file, whole=True))
     if tiktoken.looks_so(content):
         return tiktoken.read(content, pattern, special_tokens)
     if pattern is not None:
@@ -82,11 +94,20 @@ def _read(file: Path, pattern: str | None, special_tokens: Mapping[str, int]) ->
     if file.suffix == ".json" or content.lstrip()[:1] in (b"{", b"["):
         return tokenizer_json.read(file, content, special_tokens)
     if file.suffix == ".model" or sentencepiece.looks_so(content):
-        return sentencepiece.read(content, special_tokens)
+        tokenizer = sentencepiece.read(content, special_tokens)
+        if file.name == _MODEL:
+            _configure(tokenizer, Config.beside(file, whole=True))
+        return tokenizer
     raise TokenizerError(
         "it is neither JSON (tokenizer.json), nor ranks (tiktoken), nor a protocol buffer of pieces (SentencePiece), "
-        "nor named as GPT-2's files are (vocab.bpe, encoder.json, merges.txt, vocab.json)."
+        "nor named as GPT-2's and BERT's files are (vocab.bpe, encoder.json, merges.txt, vocab.json, vocab.txt)."
     )
+
+
+def _configure(tokenizer: Tokenizer, beside: Config) -> None:
+    """Give a SentencePiece model the roles and the frame that the configuration says."""
+    beside.check(tokenizer.special_tokens)
+    tokenizer.roles, tokenizer.strips, tokenizer.frame = beside.roles, beside.strips, beside.ends()
 
 
 def convert(tokenizer: Tokenizer, to: Format) -> bytes | dict[str, bytes]:

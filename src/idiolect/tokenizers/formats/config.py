@@ -21,6 +21,7 @@ from idiolect.tokenizers.formats.strict import Json, of_type, parse_json, read_b
 from idiolect.tokenizers.frame import ROLES, Frame
 
 FILE, MAP, MODEL = "tokenizer_config.json", "special_tokens_map.json", "config.json"
+ADDED = "added_tokens.json"
 _NO_LIMIT = int(1e30)  # what transformers writes where the tokenizer itself sets no length
 
 
@@ -38,14 +39,23 @@ class Config:
     """Where they lie."""
 
     @staticmethod
-    def beside(file: Path) -> Config:
+    def beside(file: Path, *, whole: bool = False) -> Config:
         """What lies beside a file.
+
+        Args:
+            file: where the tokenizer's own lies.
+            whole: whether there is no `tokenizer.json` to say which tokens were added to it.
 
         Raises:
             TokenizerError: one of the files is damaged, or calls something a token that is none.
         """
         folder = file.parent
         settings, written = _parsed(folder / FILE), _parsed(folder / MAP)
+        if whole and (added := _parsed(folder / ADDED)):
+            raise TokenizerError(
+                f"the {ADDED} beside it adds tokens ({short(min(added))}), which is not read: save it as a "
+                "tokenizer.json with transformers, and load that."
+            )
         names: dict[str, object] = {role: settings.get(f"{role}_token") for role in ROLES}
         if "added_tokens_decoder" not in settings:
             names |= {role: written[f"{role}_token"] for role in ROLES if written.get(f"{role}_token") is not None}

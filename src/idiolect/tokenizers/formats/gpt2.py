@@ -2,7 +2,8 @@
 the merges in their order, one a line. Both write bytes in GPT-2's characters.
 
 The pair says neither how text is cut (GPT-2's pattern, unless another is named) nor which tokens are special: those
-that no merge makes and that are no single byte, for no text could become one of them.
+that no merge makes and that are no single byte, for no text could become one of them. What a `tokenizer_config.json`
+beside them says is heeded: RoBERTa's frame and its `<mask>`, Qwen's pattern, a space before each text.
 """
 
 from __future__ import annotations
@@ -15,9 +16,13 @@ from idiolect.tokenizers.base import Tokenizer
 from idiolect.tokenizers.bpe import BytePairTokenizer
 from idiolect.tokenizers.byte_level import BYTE_OF_CHARACTER
 from idiolect.tokenizers.extended import ExtendedTokenizer
+from idiolect.tokenizers.finding import Strip
+from idiolect.tokenizers.formats.config import Config
 from idiolect.tokenizers.formats.json_bpe import merges_by_pair, names_of, of_byte_names
 from idiolect.tokenizers.formats.special import Special
 from idiolect.tokenizers.formats.strict import of_type, parse_json, short
+from idiolect.tokenizers.frame import Frame
+from idiolect.tokenizers.normalize import Normalizer
 from idiolect.tokenizers.reference_bpe import merge_word
 
 PAIRS = (("vocab.bpe", "encoder.json"), ("merges.txt", "vocab.json"))
@@ -25,7 +30,22 @@ PAIRS = (("vocab.bpe", "encoder.json"), ("merges.txt", "vocab.json"))
 _HEADER = "#version:"
 
 
-def read(merges: bytes, vocab: bytes, pattern: str | None, given: Mapping[str, int]) -> BytePairTokenizer:
+_ROBERTA = ("roberta", "longformer", "bart", "led")
+_ROBERTA_ROLES = {
+    "bos": "<s>",
+    "eos": "</s>",
+    "unk": "<unk>",
+    "sep": "</s>",
+    "pad": "<pad>",
+    "cls": "<s>",
+    "mask": "<mask>",
+}
+_QWEN = ("qwen2",)
+
+
+def read(
+    merges: bytes, vocab: bytes, pattern: str | None, given: Mapping[str, int], beside: Config
+) -> BytePairTokenizer:
     """The tokenizer of the two files.
 
     Args:
@@ -33,6 +53,7 @@ def read(merges: bytes, vocab: bytes, pattern: str | None, given: Mapping[str, i
         vocab: what `encoder.json` holds.
         pattern: name of the pattern that cuts text, "gpt2" where it is not given.
         given: special tokens beside those that are found.
+        beside: what the configuration says.
     """
     try:
         lines = merges.decode("utf-8").split("\n")
@@ -44,8 +65,30 @@ def read(merges: bytes, vocab: bytes, pattern: str | None, given: Mapping[str, i
     ids = {name: of_type(int, token_id, f"the id of {short(name)}") for name, token_id in parse_json(vocab).items()}
     made = {pair.replace(" ", "") for pair in pairs}
     special = {name: token_id for name, token_id in ids.items() if name not in made and name not in BYTE_OF_CHARACTER}
-    chosen = Special.of({**special, **given})
-    return of_byte_names(chosen.with_vocabulary(ids), pairs, chosen, pattern=pattern or "gpt2")
+    roles, strips = dict(beside.roles), dict(beside.strips)
+    if beside.family in _ROBERTA:
+        roles = {**{role: name for role, name in _ROBERTA_ROLES.items() if name in ids}, **roles}
+        if "mask" in roles:
+            strips.setdefault(roles["mask"], Strip(left=True))
+        for role in ("cls", "sep"):
+            if role not in roles:
+                raise TokenizerError(f"it has no token {_ROBERTA_ROLES[role]}, which stands around RoBERTa's texts.")
+    beside.check({**ids, **given})
+    special |= {name: ids[name] for name in roles.values() if name in ids}
+    chosen = Special.of({**special, **given}, roles.get("eos"))
+    prefix = beside.truth("add_prefix_space", False)
+    normalizer = Normalizer(form="nfc" if beside.family in _QWEN else "none", prefix_space=prefix, prefix_once=prefix)
+    tokenizer = of_byte_names(
+        chosen.with_vocabulary(ids),
+        pairs,
+        chosen,
+        pattern=pattern or ("qwen2" if beside.family in _QWEN else "gpt2"),
+        normalizer=normalizer,
+    )
+    tokenizer.roles, tokenizer.strips = roles, strips
+    in_roberta = beside.family in _ROBERTA
+    tokenizer.frame = Frame.roberta(roles["cls"], roles["sep"]) if in_roberta else beside.ends()
+    return tokenizer
 
 
 def written(tokenizer: Tokenizer) -> dict[str, bytes]:

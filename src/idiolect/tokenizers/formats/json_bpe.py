@@ -8,6 +8,7 @@ spaces are `▁`, and a character without a token becomes its bytes' tokens `<0x
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from idiolect.errors import TokenizerError
 from idiolect.tokenizers.base import END_OF_TEXT
@@ -85,6 +86,8 @@ def read_single_bytes(settings: Json, model: Json, special: Special) -> ByteToke
 
 def settings_of(tokenizer: BytePairTokenizer) -> Json:
     """Normalizer, pre-tokenizer, decoder and model of the file."""
+    if tokenizer.unused:
+        raise TokenizerError("a tokenizer.json has no pieces that are not used: keep it as a SentencePiece model.")
     of_bytes = tokenizer.symbols == "bytes"
     names = names_of(tokenizer)
     vocab = {name: token_id for token_id, name in enumerate(names)}
@@ -97,7 +100,7 @@ def settings_of(tokenizer: BytePairTokenizer) -> Json:
         "unk_token": None if tokenizer.unknown is None else names[tokenizer.unknown],
         "continuing_subword_prefix": None,
         "end_of_word_suffix": None,
-        "fuse_unk": tokenizer.unknown is not None,
+        "fuse_unk": tokenizer.unknown is not None and tokenizer.fuse_unknown,
         "byte_fallback": bool(tokenizer.byte_ids),
         "ignore_merges": tokenizer.ignore_merges,
         "vocab": vocab,
@@ -105,9 +108,8 @@ def settings_of(tokenizer: BytePairTokenizer) -> Json:
     }
     normalizer, pattern = tokenizer.normalizer, tokenizer.pattern
     if of_bytes:
-        if normalizer.prefix_once:
-            raise TokenizerError("a tokenizer.json of bytes cannot add a prefix space only where none is.")
-        pre_tokenizer: Json | None = json_text.byte_level_settings(pattern)
+        once = normalizer.prefix_space and normalizer.prefix_once
+        pre_tokenizer: Json | None = json_text.byte_level_settings(pattern, once)
         decoder = json_text.BYTE_LEVEL
     elif pattern in ("none", "metaspace"):
         pre_tokenizer = json_text.metaspace_settings(normalizer, pattern)
@@ -144,7 +146,11 @@ def _read_bytes(settings: Json, model: Json, special: Special) -> BytePairTokeni
     }
     check(model, "the model", accepted=plain, read={"type", "vocab", "merges"})
     normalizer = json_text.read_normalizer(settings.get("normalizer"))
-    pattern = json_text.read_byte_level(settings.get("pre_tokenizer"))
+    pattern, prefix = json_text.read_byte_level(settings.get("pre_tokenizer"))
+    if prefix:
+        if normalizer.prefix_space or normalizer.mark:
+            raise TokenizerError("it puts a space before a text twice, or marks spaces: not supported.")
+        normalizer = replace(normalizer, prefix_space=True, prefix_once=True)
     match settings.get("decoder"):
         case {"type": "ByteLevel"}:
             pass
@@ -205,10 +211,6 @@ def _read_characters(settings: Json, model: Json, special: Special) -> BytePairT
     unknown_id = None if unknown is None else names.index(of_type(str, unknown, "the unknown token"))
     if unknown_id is None and not byte_ids:
         raise TokenizerError("it has neither an unknown token nor tokens for bytes: it drops characters in silence.")
-    if not byte_ids and not model.get("fuse_unk"):
-        raise TokenizerError(
-            'its "fuse_unk" is not true: an unknown token for each unknown character is not supported.'
-        )
     aside = {*byte_ids} | ({unknown_id} if unknown_id is not None else set())
     ordinary = {
         name: token_id for token_id, name in enumerate(names) if name not in special.ids and token_id not in aside
@@ -226,6 +228,7 @@ def _read_characters(settings: Json, model: Json, special: Special) -> BytePairT
         byte_ids=byte_ids,
         unknown=unknown_id,
         ignore_merges=model.get("ignore_merges") is True,
+        fuse_unknown=bool(byte_ids) or model.get("fuse_unk") is True,
         end_of_text=special.end_of_text,
     )
 

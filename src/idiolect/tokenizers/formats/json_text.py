@@ -16,6 +16,8 @@ from dataclasses import replace
 from typing import Literal
 
 from idiolect.errors import TokenizerError
+from idiolect.tokenizers.byte_level import utf8
+from idiolect.tokenizers.finding import WHITESPACE
 from idiolect.tokenizers.formats.strict import Json, of_type, short
 from idiolect.tokenizers.normalize import Normalizer
 from idiolect.tokenizers.patterns import PATTERNS
@@ -28,8 +30,9 @@ SPACES_JOINED: Json = {"type": "Replace", "pattern": {"Regex": " {2,}"}, "conten
 SPACES_MARKED: Json = {"type": "Replace", "pattern": {"String": " "}, "content": MARK}
 _Form = Literal["nfc", "nfkc", "nfd", "nfkd"]
 _FORMS: dict[object, _Form] = {"NFC": "nfc", "NFKC": "nfkc", "NFD": "nfd", "NFKD": "nfkd"}
-_TRIM, _JOIN = 4, 5
-_WIDE_SPACE = "\t\n\x0b\x0c\r\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+_WHITESPACE_JOINED: Json = {"type": "Replace", "pattern": {"Regex": r"\s{2,}|[\n\r\t]"}, "content": " "}
+_RIGHT_STRIPPED: Json = {"type": "Strip", "strip_left": False, "strip_right": True}
+_REPLACE, _WHITESPACE, _FORM, _ACCENTS, _LOWER, _TABLE, _TRIM, _JOIN, _PREFIX, _MARKS = range(10)
 
 
 def split_settings(pattern: str) -> Json:
@@ -52,12 +55,30 @@ def _steps(value: object, kind: str) -> list[Json]:
 
 
 def normalizer_settings(normalizer: Normalizer) -> Json | None:
-    """The chain of normalizers that does the same."""
-    steps: list[Json] = []
+    """The chain of normalizers that does the same.
+
+    Raises:
+        TokenizerError: it puts a space behind a text, or keeps strings as they are, which no chain does.
+    """
+    if normalizer.space_behind or normalizer.kept:
+        raise TokenizerError(
+            "a tokenizer.json can neither put a space behind a text nor except strings from normalizing, as "
+            "SentencePiece does."
+        )
+    steps: list[Json] = [
+        {"type": "Replace", "pattern": {"String": string}, "content": becomes}
+        for string, becomes in normalizer.replacements
+    ]
+    if normalizer.join_whitespace:
+        steps.append(_WHITESPACE_JOINED)
     if normalizer.form != "none":
         steps.append({"type": normalizer.form.upper()})
+    if normalizer.strip_accents:
+        steps.append({"type": "StripAccents"})
     if normalizer.lowercase:
         steps.append({"type": "Lowercase"})
+    if normalizer.join_whitespace:
+        steps.append(_RIGHT_STRIPPED)
     if normalizer.charsmap:
         charsmap = base64.b64encode(normalizer.charsmap).decode("ascii")
         steps.append({"type": "Precompiled", "precompiled_charsmap": charsmap})
@@ -84,11 +105,12 @@ def read_normalizer(value: object, *, marked_later: bool = False) -> Normalizer:
     Raises:
         TokenizerError: a part is unknown, or the parts stand in an order in which ours do not work.
     """
-    ours, joined, needs_marks = Normalizer(), False, False
+    ours, joined, needs_marks, stripped = Normalizer(), False, False, False
     done = 0  # how far along our own order of steps the chain is
     for step in _steps(value, "normalizers"):
         place, ours = _add_step(step, ours)
         joined |= place == _JOIN
+        stripped |= place == _TRIM
         if place < done or (place == _JOIN) > ours.collapse_spaces:
             raise TokenizerError(f"its normalizers stand in an order that is not supported: {short(value)}.")
         done = place
@@ -96,6 +118,8 @@ def read_normalizer(value: object, *, marked_later: bool = False) -> Normalizer:
             needs_marks = True
     if needs_marks and not ours.mark and not marked_later:
         raise TokenizerError(f"it marks some spaces and not the others, which is not supported: {short(value)}.")
+    if ours.join_whitespace and (not stripped or ours.charsmap or ours.collapse_spaces):
+        raise TokenizerError(f"it joins whitespace in a way that is not supported: {short(value)}.")
     if ours.collapse_spaces and not joined:
         raise TokenizerError(f"it trims text without joining spaces, which is not supported: {short(value)}.")
     return ours
@@ -105,11 +129,17 @@ def _add_step(step: Json, ours: Normalizer) -> tuple[int, Normalizer]:
     """The place of a step in our order, and the normalizer with it."""
     match step:
         case {"type": "NFC" | "NFKC" | "NFD" | "NFKD" as form, **rest} if not rest and ours.form == "none":
-            return 1, replace(ours, form=_FORMS[form])
+            return _FORM, replace(ours, form=_FORMS[form])
+        case {"type": "StripAccents", **rest} if not rest:
+            # Taken apart, letters have capitals and no marks have: it is the same before and after.
+            after = ours.lowercase and ours.form in ("nfd", "nfkd") and not ours.charsmap
+            return _LOWER if after else _ACCENTS, replace(ours, strip_accents=True)
         case {"type": "Lowercase", **rest} if not rest:
-            return 2, replace(ours, lowercase=True)
+            return _LOWER, replace(ours, lowercase=True)
         case {"type": "Precompiled", "precompiled_charsmap": charsmap, **rest} if not rest and not ours.charsmap:
-            return 3, replace(ours, charsmap=_charsmap(charsmap))
+            return _TABLE, replace(ours, charsmap=_charsmap(charsmap))
+        case _ if step == _RIGHT_STRIPPED and ours.join_whitespace:
+            return _TRIM, ours
         case {"type": "Strip", "strip_left": bool(), "strip_right": True, **rest} if not rest:
             return _TRIM, _narrow(ours)  # where the left is not stripped, `read_metaspace` asks for a prefix
         case _ if step in (SPACES_TRIMMED, MARKS_TRIMMED):
@@ -117,9 +147,16 @@ def _add_step(step: Json, ours: Normalizer) -> tuple[int, Normalizer]:
         case {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " " | "▁", **rest} if not rest:
             return _JOIN, ours
         case {"type": "Prepend", "prepend": " " | "▁", **rest} if not rest and not ours.prefix_space:
-            return 6, replace(ours, prefix_space=True)
+            return _PREFIX, replace(ours, prefix_space=True)
         case _ if step == SPACES_MARKED:
-            return 7, replace(ours, mark=True)
+            return _MARKS, replace(ours, mark=True)
+        case _ if step == _WHITESPACE_JOINED and not ours.join_whitespace:
+            return _WHITESPACE, replace(ours, join_whitespace=True)
+        case {"type": "Replace", "pattern": {"String": str(string)}, "content": str(content), **rest} if (
+            string and not rest and MARK not in string + content
+        ):
+            utf8(string + content)
+            return _REPLACE, replace(ours, replacements=(*ours.replacements, (string, content)))
     raise TokenizerError(f"it changes text in a way that is not supported: {short(step)}.")
 
 
@@ -136,32 +173,39 @@ def _charsmap(written: object) -> bytes:
 # Pre-tokenizers
 
 
-def byte_level_settings(pattern: str) -> Json:
-    """The pre-tokenizer that cuts by a pattern and writes bytes as characters."""
-    if pattern == "gpt2":  # it is built into ByteLevel
-        return BYTE_LEVEL
-    if pattern == "none":
-        return BYTE_LEVEL | {"use_regex": False}
+def byte_level_settings(pattern: str, prefix_once: bool = False) -> Json:
+    """The pre-tokenizer that cuts by a pattern and writes bytes as characters; with a space before a text without one.
+
+    Raises:
+        TokenizerError: a pattern of its own would put the space before each word.
+    """
+    if pattern in ("gpt2", "none"):  # GPT-2's is built into ByteLevel
+        return BYTE_LEVEL | {"add_prefix_space": prefix_once, "use_regex": pattern == "gpt2"}
+    if prefix_once:
+        raise TokenizerError(
+            f"a tokenizer.json of bytes cut by {pattern} cannot put a space before a text only where there is none."
+        )
     cut = split_settings(PATTERNS[pattern])
     return {"type": "Sequence", "pretokenizers": [cut, BYTE_LEVEL | {"use_regex": False}]}
 
 
-def read_byte_level(value: object) -> str:
-    """The name of the pattern by which a byte-level pre-tokenizer cuts."""
+def read_byte_level(value: object) -> tuple[str, bool]:
+    """The name of the pattern by which a byte-level pre-tokenizer cuts, and whether it puts a space before a text that
+    does not begin with one."""
     match _steps(value, "pretokenizers"):
-        case [{"type": "ByteLevel", "add_prefix_space": False, **others}]:
+        case [{"type": "ByteLevel", "add_prefix_space": bool(prefix), **others}]:
             uses = others.get("use_regex", True)
             if uses is True or uses is False:
-                return "gpt2" if uses else "none"
+                return "gpt2" if uses else "none", prefix
         case [
             {"type": "Split", "pattern": {"Regex": str(written)}, "behavior": behavior, "invert": invert},
             {"type": "ByteLevel", "add_prefix_space": False, "use_regex": False},
         ] if (behavior, invert) in (("Isolated", False), ("Removed", True)):  # a pattern that covers all text: the same
             for name, ours in PATTERNS.items():
                 if written == ours:
-                    return name
+                    return name, False
     raise TokenizerError(
-        f"it cuts text in a way that is not ours ({short(value)}): byte-level without a prefix space, by the "
+        f"it cuts text in a way that is not ours ({short(value)}): byte-level by the "
         f"pattern {' or '.join(PATTERNS)}, can be read."
     )
 
@@ -195,8 +239,8 @@ def read_metaspace(normalizers: object, value: object) -> tuple[Normalizer, str]
     left = any(step.get("strip_left") is False for step in _steps(normalizers, "normalizers"))
     match steps:
         case [{"type": "WhitespaceSplit"}, {"type": "Metaspace", "replacement": "▁", **options}]:
-            spaces = Normalizer(normalizer.form, normalizer.lowercase, normalizer.charsmap)
-            if _scheme(options) == ("always", True) and normalizer == spaces:
+            rules = replace(normalizer, collapse_spaces=False, prefix_space=False, mark=False, join_whitespace=False)
+            if _scheme(options) == ("always", True) and normalizer == rules:
                 return replace(normalizer, mark=True, prefix_space=True, each_word=True), "metaspace"
         case [] if not left:
             return normalizer, "none"
@@ -231,7 +275,7 @@ def _scheme(options: Json) -> tuple[object, bool]:
 def _narrow(normalizer: Normalizer) -> Normalizer:
     """The normalizer with a part after it that drops spaces of every kind. Ours drops U+0020 alone, and takes a `▁` of
     the text itself for one, so the rule table must turn each of these into that one or into nothing."""
-    for character in _WIDE_SPACE + MARK:
+    for character in WHITESPACE + MARK:
         if set(replace(normalizer, collapse_spaces=False)(f"a{character}b")) - {"a", "b", " "}:
             raise TokenizerError(
                 f"it drops spaces, and its normalizer leaves U+{ord(character):04X} in the text: not supported."

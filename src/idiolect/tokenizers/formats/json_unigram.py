@@ -24,6 +24,8 @@ def settings_of(tokenizer: UnigramTokenizer) -> Json:
             "a tokenizer.json cannot say that a unigram model always takes some of its tokens "
             f"({short(tokenizer.pieces[tokenizer.user_defined[0]])}): keep it as a SentencePiece model."
         )
+    if tokenizer.unused:
+        raise TokenizerError("a tokenizer.json has no pieces that are not used: keep it as a SentencePiece model.")
     names = list(tokenizer.pieces)
     for token_id, name in zip(tokenizer.byte_ids, BYTE_NAMES):
         names[token_id] = name

@@ -6,9 +6,10 @@ from idiolect.errors import TokenizerError
 from idiolect.tokenizers.base import END_OF_TEXT
 from idiolect.tokenizers.byte_level import utf8
 from idiolect.tokenizers.characters import CharacterTokenizer
-from idiolect.tokenizers.formats.json_text import split_settings
+from idiolect.tokenizers.formats.json_text import normalizer_settings, read_normalizer, split_settings
 from idiolect.tokenizers.formats.special import Special
 from idiolect.tokenizers.formats.strict import Json, check, of_type, short
+from idiolect.tokenizers.normalize import Normalizer
 from idiolect.tokenizers.wordpiece import BertCleaning, WordPieceTokenizer
 from idiolect.tokenizers.words import RULES, UNKNOWN, Rule, WordTokenizer
 
@@ -81,9 +82,13 @@ def read_words(settings: Json, model: Json, special: Special) -> WordTokenizer:
 
 def wordpiece_settings(tokenizer: WordPieceTokenizer) -> Json:
     """Normalizer, pre-tokenizer, decoder and model of a WordPiece tokenizer's file."""
-    cleaning = {name: getattr(tokenizer.cleaning, name) for name in _SWITCHES}
+    cleaning = tokenizer.cleaning
+    if isinstance(cleaning, BertCleaning):
+        normalizer: Json | None = {"type": "BertNormalizer", **{name: getattr(cleaning, name) for name in _SWITCHES}}
+    else:
+        normalizer = normalizer_settings(cleaning)
     return {
-        "normalizer": {"type": "BertNormalizer", **cleaning},
+        "normalizer": normalizer,
         "pre_tokenizer": {"type": "BertPreTokenizer"},
         "decoder": {"type": "WordPiece", "prefix": tokenizer.prefix, "cleanup": False},
         "model": {
@@ -100,11 +105,6 @@ def read_wordpiece(settings: Json, model: Json, special: Special) -> WordPieceTo
     """The tokenizer of a file whose model is WordPiece and which cuts text as BERT does."""
     fields = {"type", "vocab", "unk_token", "continuing_subword_prefix", "max_input_chars_per_word"}
     check(model, "the model", accepted={}, read=fields)
-    cleaning = of_type(dict, settings.get("normalizer"), "the normalizer")
-    check(cleaning, "the normalizer", accepted={"type": ["BertNormalizer"]}, read=_SWITCHES)
-    if cleaning.get("strip_accents") is None:  # accents go with capitals where nothing is said of them
-        cleaning = cleaning | {"strip_accents": cleaning.get("lowercase")}
-    switches = [of_type(bool, cleaning.get(name), f"the switch {name}") for name in _SWITCHES]
     if settings.get("pre_tokenizer") != {"type": "BertPreTokenizer"}:
         raise TokenizerError(
             f"it cuts text in a way that is not BERT's, which is not supported: {short(settings.get('pre_tokenizer'))}."
@@ -128,8 +128,21 @@ def read_wordpiece(settings: Json, model: Json, special: Special) -> WordPieceTo
         names,
         unknown=names.index(unknown),
         special_tokens=special.ids,
-        cleaning=BertCleaning(*switches),
+        cleaning=_cleaning(settings.get("normalizer")),
         prefix=of_type(str, model.get("continuing_subword_prefix"), "the prefix inside words"),
         longest_word=longest,
         end_of_text=special.end_of_text,
     )
+
+
+def _cleaning(value: object) -> BertCleaning | Normalizer:
+    """What is done to a text first: BERT's four switches, or a chain of normalizers that leaves its spaces alone."""
+    if not isinstance(value, dict) or value.get("type") != "BertNormalizer":
+        normalizer = read_normalizer(value)
+        if normalizer.collapse_spaces or normalizer.prefix_space or normalizer.mark:
+            raise TokenizerError(f"its normalizer changes spaces, which is not supported: {short(value)}.")
+        return normalizer
+    check(value, "the normalizer", accepted={"type": ["BertNormalizer"]}, read=_SWITCHES)
+    if value.get("strip_accents") is None:  # accents go with capitals where nothing is said of them
+        value = value | {"strip_accents": value.get("lowercase")}
+    return BertCleaning(*(of_type(bool, value.get(name), f"the switch {name}") for name in _SWITCHES))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from idiolect.errors import TokenizerError
 from idiolect.tokenizers.base import Tokenizer
@@ -84,6 +85,7 @@ def read(content: bytes, given: Mapping[str, int]) -> Tokenizer:
             normalizer=normalizer,
             byte_ids=byte_ids,
             user_defined=[n for n, piece_type in enumerate(types) if piece_type == _USER_DEFINED],
+            unused=[n for n, piece_type in enumerate(types) if piece_type == _UNUSED],
             end_of_text=chosen.end_of_text,
         )
     if kind == _BPE:
@@ -103,8 +105,6 @@ def _check_pieces(pieces: Sequence[str], scores: Sequence[float], types: Sequenc
             raise TokenizerError(f"piece {number} holds a null character or is too long: {short(piece)}.")
         if not math.isfinite(score):
             raise TokenizerError(f"piece {number} ({short(piece)}) has the score {score}, which is no number.")
-        if kind == _UNUSED:
-            raise TokenizerError(f"piece {number} ({short(piece)}) is said to be unused, which is not supported.")
         if not _NORMAL <= kind <= _BYTE:
             raise TokenizerError(f"piece {number} ({short(piece)}) is of type {kind}, which is not known.")
     if not pieces:
@@ -127,13 +127,12 @@ def _byte_ids(pieces: Sequence[str], types: Sequence[int], trainer: Message) -> 
 
 def _normalizer(spec: Message, trainer: Message) -> Normalizer:
     prefix = spec.truth(3, "the dummy prefix", True)
-    if prefix and trainer.truth(24, "whitespace as suffix", False):
-        raise TokenizerError("it puts a space behind each text, which is not supported.")
     return Normalizer(
         charsmap=_checked_charsmap(spec.raw(2, "the rule table")),
         collapse_spaces=spec.truth(4, "extra whitespace", True),
         prefix_space=prefix,
         mark=spec.truth(5, "marked spaces", True),
+        space_behind=prefix and trainer.truth(24, "whitespace as suffix", False),
     )
 
 
@@ -156,17 +155,16 @@ def _read_bpe(
     normalizer: Normalizer,
 ) -> Tokenizer:
     taken = {piece: number for number, piece in enumerate(pieces) if types[number] == _USER_DEFINED}
-    if taken and normalizer not in (Normalizer(), Normalizer(mark=True)):
-        raise TokenizerError(
-            f"its BPE always takes the piece {short(min(taken))}, which is supported where text gets no space in front "
-            "and is not changed otherwise, and with unigram."
-        )
+    before: Normalizer | None = None
+    if taken and normalizer not in (Normalizer(), Normalizer(mark=True)):  # its pieces are found in normalized text
+        before, normalizer = replace(normalizer, kept=tuple(taken)), Normalizer(mark=normalizer.mark)
     if normalizer.mark and any(" " in piece for piece in taken):
         raise TokenizerError("its BPE always takes a piece with a space in it, and text has marks instead of spaces.")
     for number, piece in enumerate(pieces):
         if types[number] in (_CONTROL, _UNKNOWN) and len(piece) == 1:
             raise TokenizerError(f"its special token {short(piece)} is a single character, which is not supported.")
-    ids = {piece: number for number, piece in enumerate(pieces) if types[number] == _NORMAL}
+    ids = {piece: number for number, piece in enumerate(pieces) if types[number] in (_NORMAL, _UNUSED)}
+    unused = [number for number, piece_type in enumerate(types) if piece_type == _UNUSED]
     ranks = without_ties({piece: -scores[number] for piece, number in ids.items()})
     merges: list[tuple[int, int]] = []
     for left, right in merges_of_ranks(ranks):
@@ -180,15 +178,19 @@ def _read_bpe(
     base = BytePairTokenizer(
         written,
         merges,
-        pattern="metaspace" if normalizer.mark and not within else "none",
+        pattern="metaspace" if normalizer.mark and not within and not unused else "none",
         special_tokens={**special.ids, **taken},
         symbols="characters",
         normalizer=normalizer,
         byte_ids=byte_ids,
         unknown=unknown,
+        unused=unused,
         end_of_text=special.end_of_text,
     )
-    return ExtendedTokenizer(base, taken, special.ids, marks=normalizer.mark) if taken else base
+    if not taken:
+        return base
+    late = taken if before else ()
+    return ExtendedTokenizer(base, taken, special.ids, marks=normalizer.mark, late=late, normalizer=before)
 
 
 # Writing
@@ -201,9 +203,9 @@ def written(tokenizer: Tokenizer) -> bytes:
         TokenizerError: SentencePiece would give other ids; the message says why.
     """
     special = tokenizer.special_tokens
-    base = tokenizer
+    base, normalizer = tokenizer, None
     if isinstance(tokenizer, ExtendedTokenizer):
-        base = tokenizer.base
+        base, normalizer = tokenizer.base, tokenizer.normalizer
         if tokenizer.added and not (tokenizer.marks and isinstance(base, BytePairTokenizer)):
             raise TokenizerError("SentencePiece has no added tokens but special ones and those it was given itself.")
     match base:
@@ -233,8 +235,13 @@ def written(tokenizer: Tokenizer) -> bytes:
     for ids, piece_type in ((special.values(), _CONTROL), (base.byte_ids, _BYTE), (user_defined, _USER_DEFINED)):
         for token_id in ids:
             types[token_id] = piece_type
+    for token_id in base.unused:
+        types[token_id] = _UNUSED
     types[unknown] = _UNKNOWN
-    _check_writable(names, scores, base.normalizer)
+    normalizer = normalizer or base.normalizer
+    _check_writable(names, scores, normalizer)
+    if isinstance(base, BytePairTokenizer) and not base.fuse_unknown:
+        raise TokenizerError("SentencePiece writes unknown characters in a row as one token, and this one by one.")
     out = [
         field(1, field(1, name) + field(2, float(score)) + (field(3, piece_type) if piece_type != _NORMAL else b""))
         for name, score, piece_type in zip(names, scores, types)
@@ -244,10 +251,12 @@ def written(tokenizer: Tokenizer) -> bytes:
     for number, id_number, name in ((46, 41, "<s>"), (48, 43, "<pad>")):
         roles.append((number, id_number, name))
     trainer = field(3, kind) + field(4, len(names)) + field(35, bool(base.byte_ids))
+    if normalizer.space_behind:
+        trainer += field(24, True)
     for number, id_number, name in roles:
         has = name in names and types[names.index(name)] in (_CONTROL, _UNKNOWN)
         trainer += field(number, name) + field(id_number, names.index(name) if has else -1)
-    return b"".join([*out, field(2, trainer), field(3, _normalizer_spec(base.normalizer))])
+    return b"".join([*out, field(2, trainer), field(3, _normalizer_spec(normalizer))])
 
 
 def _scores_of_merges(tokenizer: BytePairTokenizer) -> tuple[list[str], list[float]]:
@@ -298,6 +307,8 @@ def _check_writable(names: Sequence[str], scores: Sequence[float], normalizer: N
             "SentencePiece normalizes by a rule table, and this tokenizer by "
             f"{'lower case' if normalizer.lowercase else normalizer.form.upper()}."
         )
+    if normalizer.replacements or normalizer.strip_accents or normalizer.join_whitespace:
+        raise TokenizerError("SentencePiece normalizes by a rule table, and this tokenizer in other ways too.")
     if normalizer.each_word:
         raise TokenizerError("SentencePiece keeps whitespace other than spaces, and this tokenizer drops it.")
     if normalizer.prefix_once and normalizer.prefix_space:

@@ -71,6 +71,7 @@ def written(tokenizer: Tokenizer) -> dict[str, bytes]:
         flags = {"single_word": False, "lstrip": left, "rstrip": right, "normalized": name in late}
         tokens.append({"id": token_id, "content": name, **flags, "special": name in tokenizer.special_tokens})
     if isinstance(tokenizer, ExtendedTokenizer) and tokenizer.normalizer is not None:
+        _check_late(tokenizer.normalizer)
         parts["normalizer"] = json_text.normalizer_settings(tokenizer.normalizer)
     settings = {
         "version": "1.0",
@@ -178,14 +179,17 @@ def _found_in_marked_text(settings: Json, tokens: _Tokens) -> tuple[bool, set[st
     if settings["normalizer"] == json_text.SPACES_MARKED and tokens.late == tokens.added.keys():
         return True, set()
     normalizer = json_text.read_normalizer(settings["normalizer"])
-    if normalizer != Normalizer(normalizer.form, normalizer.lowercase):
-        raise TokenizerError(
-            "it finds added tokens in text whose spaces have been changed already, which is not supported."
-        )
+    _check_late(normalizer)
     for name in tokens.late:
         if normalizer(name) != name:
             raise TokenizerError(f"its normalizer changes the name of its added token {short(name)}: not supported.")
     return False, tokens.late
+
+
+def _check_late(normalizer: Normalizer) -> None:
+    """Refuse normalizers that change spaces where added tokens are found after it: the names would change too."""
+    if normalizer != Normalizer(normalizer.form, normalizer.lowercase):
+        raise TokenizerError("tokens are found in text whose spaces have been changed already, which is not supported.")
 
 
 def _check_appended(base: Tokenizer, names: Mapping[str, int]) -> None:

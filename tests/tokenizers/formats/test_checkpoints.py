@@ -1,0 +1,359 @@
+"""The pipelines of checkpoints in use, built here as their files have them, read with the peers' ids.
+
+RoBERTa, BART, ALBERT, DeBERTa v3, Pythia, Phi-3 and others: what each does that no other does. The texts are hostile.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+import sys
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sentencepiece
+import tokenizers
+import transformers
+from sentencepiece import sentencepiece_model_pb2
+from tokenizers import AddedToken, decoders, models, normalizers, pre_tokenizers, processors, trainers
+
+from idiolect.errors import TokenizerError
+from idiolect.tokenizers.base import Tokenizer
+from idiolect.tokenizers.finding import Strip
+from idiolect.tokenizers.formats import convert
+from idiolect.tokenizers.frame import Frame
+from idiolect.tokenizers.normalize import Normalizer
+
+Train = Callable[..., bytes]
+CORPUS = ["The quick brown fox's `` cat'' jumps; the car, the   cat 123 é 你好 naïve"] * 3
+PARTS = [
+    *("the", "Quick", "cat", "'s", "``", "''", '"', "12", "٣", "½", "x1", ".", "!?", "_", "-"),
+    *(" ", "  ", "    ", "\t", "\n", "\r\n", "\u3000", "\x85", "\xa0", "\u200b", "\u2028", "▁", "\x1c"),
+    *("é", "e\u0301", "ﬁ", "你", "好", "ж", "Σ", "ΑΣ", "İ", "ẞ", "\u0301", "ङि", "ǅ", "😀", "\x00"),
+]
+
+
+def texts(names: list[str] = [], count: int = 800) -> list[str]:  # noqa: B006  it is only read
+    """Random rows of what is hard, and of names of tokens."""
+    chance = random.Random(1)
+    return ["", *("".join(chance.choices(PARTS + names * 3, k=chance.randrange(14))) for _ in range(count))]
+
+
+def same(theirs: tokenizers.Tokenizer, folder: Path, names: list[str] = []) -> Tokenizer:  # noqa: B006
+    """Ids without special tokens, with them, and in the frame, as it is read and as it is written again."""
+    theirs.save(str(folder / "tokenizer.json"))
+    ours = Tokenizer.load(folder)
+    ours.save(folder)
+    saved = Tokenizer.load(folder)
+    assert saved.fingerprint() == ours.fingerprint()
+    again = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+    rows = texts(names)
+    for peer in (theirs, again):
+        peer.encode_special_tokens = True
+        for text, encoding in zip(rows, peer.encode_batch(rows, add_special_tokens=False)):
+            if not any(name in text for name in ours.special_tokens):  # there, a vocabulary's piece may have the name
+                assert ours.encode(text) == encoding.ids, text
+        peer.encode_special_tokens = False
+        for text, encoding in zip(rows, peer.encode_batch(rows)):
+            ids = ours.encode(text, allowed_special=ours.special_tokens)
+            assert ours.framed(ids) == (encoding.ids, encoding.type_ids), text
+    for text in rows[:50]:
+        ids = ours.encode(text, allowed_special=ours.special_tokens)
+        assert ours.encode(text.encode(), allowed_special=ours.special_tokens) == ids
+        assert saved.encode(text, allowed_special=saved.special_tokens) == ids
+    return ours
+
+
+def byte_level(prefix: bool = False, special: list[str] = ["<|endoftext|>"]) -> tokenizers.Tokenizer:  # noqa: B006
+    theirs = tokenizers.Tokenizer(models.BPE())
+    theirs.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=prefix)
+    theirs.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=330,
+        special_tokens=special,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    theirs.train_from_iterator(CORPUS, trainer)
+    return theirs
+
+
+@pytest.mark.parametrize("prefix", [False, True], ids=["roberta", "with a space in front"])
+def test_roberta(prefix: bool, tmp_path: Path) -> None:
+    theirs = byte_level(prefix, ["<s>", "<pad>", "</s>", "<unk>"])
+    theirs.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), add_prefix_space=prefix)
+    theirs.add_special_tokens([AddedToken("<mask>", lstrip=True)])
+    ours = same(theirs, tmp_path, ["<mask>", " <mask>", "</s>"])
+    assert ours.frame == Frame.roberta()
+    assert ours.strips == {"<mask>": Strip(left=True)}
+    mask = ours.special_tokens["<mask>"]
+    places = ours.encode_with_offsets("é \u3000<mask> x", allowed_special={"<mask>"}) if not prefix else None
+    if places is not None:
+        assert places.characters[places.ids.index(mask)] == (1, 9)
+    wide = ours.encode(b"\xff\xe3\x80\x80<mask>\xe3\x80", allowed_special={"<mask>"}) if not prefix else []
+    if wide:  # bytes that are no text, beside a space that is
+        assert wide == [*ours.encode(b"\xff"), mask, *ours.encode(b"\xe3\x80")]
+
+
+def test_phi_3_and_tokens_that_strip_both_sides(tmp_path: Path) -> None:
+    theirs = byte_level()
+    theirs.add_special_tokens([AddedToken("<|user|>", rstrip=True), AddedToken("<|both|>", lstrip=True, rstrip=True)])
+    theirs.add_tokens([AddedToken("</s>", rstrip=True, normalized=False), AddedToken("<t>", lstrip=True)])
+    same(theirs, tmp_path, ["<|user|>", "<|both|>", "</s>", "<t>", "<|both|> <|both|>"])
+
+
+def test_a_token_of_spaces_beside_one_that_takes_them_is_refused(tmp_path: Path) -> None:
+    theirs = byte_level()
+    theirs.add_tokens([AddedToken("</s>", rstrip=True), AddedToken("  ")])
+    theirs.save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(TokenizerError, match="begins with whitespace"):
+        Tokenizer.load(tmp_path)
+
+
+@pytest.mark.parametrize("normalizer", [None, normalizers.NFC(), normalizers.Lowercase()])
+def test_pythia(normalizer: Any, tmp_path: Path) -> None:
+    """Runs of spaces are tokens of their own, found in the text after it was normalized."""
+    theirs = byte_level()
+    if normalizer is not None:
+        theirs.normalizer = normalizer
+    theirs.add_tokens([AddedToken(" " * n, normalized=True) for n in (4, 3, 2)])
+    theirs.add_tokens([AddedToken("<Ab>", normalized=False)])
+    same(theirs, tmp_path, ["<Ab>", "<ab>", "     "])
+
+
+def test_added_tokens_whose_names_are_changed_are_refused(tmp_path: Path) -> None:
+    theirs = byte_level()
+    theirs.normalizer = normalizers.Lowercase()
+    theirs.add_tokens([AddedToken("<Ab>", normalized=True)])
+    theirs.save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(TokenizerError, match="changes the name of its added token"):
+        Tokenizer.load(tmp_path)
+
+
+def unigram(normalizer: Any, pre_tokenizer: Any, special: list[str]) -> tokenizers.Tokenizer:
+    theirs = tokenizers.Tokenizer(models.Unigram())
+    if normalizer is not None:
+        theirs.normalizer = normalizer
+    theirs.pre_tokenizer = pre_tokenizer
+    theirs.decoder = decoders.Metaspace()
+    trainer = trainers.UnigramTrainer(vocab_size=90, special_tokens=special, unk_token="<unk>", show_progress=False)
+    theirs.train_from_iterator(CORPUS, trainer)
+    return theirs
+
+
+def test_albert(tmp_path: Path) -> None:
+    steps = [normalizers.Replace("``", '"'), normalizers.Replace("''", '"'), normalizers.NFKD()]
+    steps += [normalizers.StripAccents(), normalizers.Lowercase()]
+    cut = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()])
+    theirs = unigram(normalizers.Sequence(steps), cut, ["<pad>", "<unk>", "[CLS]", "[SEP]"])
+    theirs.add_special_tokens([AddedToken("[MASK]", lstrip=True)])
+    theirs.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    assert same(theirs, tmp_path, ["[MASK]", " [MASK]"]).frame == Frame.bert()
+
+
+def test_deberta_v3(tmp_path: Path) -> None:
+    """Whitespace of every kind is joined and stripped behind; a space in front where there is none."""
+    joined = normalizers.Replace(tokenizers.Regex(r"\s{2,}|[\n\r\t]"), " ")
+    steps = normalizers.Sequence([joined, normalizers.NFC(), normalizers.Strip(left=False, right=True)])
+    theirs = unigram(steps, pre_tokenizers.Sequence([pre_tokenizers.Metaspace()]), ["[PAD]", "<unk>", "[CLS]", "[SEP]"])
+    theirs.add_special_tokens(["[MASK]"])
+    same(theirs, tmp_path, ["[MASK]"])
+
+
+@pytest.mark.parametrize("name", ["albert", "deberta-v2"])
+def test_what_transformers_makes_of_it(name: str, tmp_path: Path) -> None:
+    pieces = json.loads(unigram(None, pre_tokenizers.Metaspace(), ["<unk>"]).to_str())["model"]["vocab"]
+    vocab = [tuple(piece) for piece in pieces if piece[0] != "<unk>"]
+    if name == "albert":
+        special = ["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"]
+        theirs: Any = transformers.AlbertTokenizer(vocab=[*((s, 0.0) for s in special), *vocab])
+    else:
+        special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+        theirs = transformers.DebertaV2Tokenizer(vocab=[*((s, 0.0) for s in special), *vocab])
+    theirs.save_pretrained(tmp_path)
+    ours = Tokenizer.load(tmp_path)
+    assert ours.frame == Frame.bert()
+    assert ours.role("mask") == theirs.mask_token_id
+    for text in texts():
+        assert ours.framed(ours.encode(text)).ids == theirs(text)["input_ids"], text
+
+
+@pytest.mark.parametrize("fuse", [False, True])
+def test_unknown_characters_one_by_one_or_in_a_row(fuse: bool, tmp_path: Path) -> None:
+    theirs = tokenizers.Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=fuse))
+    theirs.pre_tokenizer = pre_tokenizers.Metaspace()
+    theirs.decoder = decoders.Metaspace()
+    trainer = trainers.BpeTrainer(
+        vocab_size=60, special_tokens=["<unk>", "</s>"], limit_alphabet=20, show_progress=False
+    )
+    theirs.train_from_iterator(CORPUS, trainer)
+    ours = same(theirs, tmp_path)
+    assert ours.encode("ЖЖ").count(0) == (1 if fuse else 2)
+    if not fuse:
+        with pytest.raises(TokenizerError, match="SentencePiece"):
+            convert(ours, "sentencepiece")
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [normalizers.NFD(), normalizers.Lowercase(), normalizers.StripAccents()],
+        [normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase()],
+        [normalizers.Lowercase()],
+    ],
+)
+def test_wordpiece_with_its_cleaning_in_parts(steps: list[Any], tmp_path: Path) -> None:
+    theirs = tokenizers.Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    theirs.normalizer = normalizers.Sequence(steps)
+    theirs.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    theirs.decoder = decoders.WordPiece(cleanup=False)
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    theirs.train_from_iterator(CORPUS, trainers.WordPieceTrainer(vocab_size=120, special_tokens=special))
+    same(theirs, tmp_path, ["[MASK]"])
+
+
+def test_every_mark_that_they_drop_we_drop(tmp_path: Path) -> None:
+    ours, theirs = Normalizer(strip_accents=True), normalizers.StripAccents()
+    lower, lower_theirs = Normalizer(lowercase=True), normalizers.Lowercase()
+    different = []
+    for character in map(chr, range(1, sys.maxunicode + 1)):
+        if unicodedata.category(character) in ("Cn", "Cs"):
+            continue
+        if ours(character) != theirs.normalize_str(character):
+            different.append(character)
+        if lower(character) != lower_theirs.normalize_str(character):
+            different.append(character)
+    assert len(different) < 400  # what Unicode added since their tables
+    assert not [character for character in different if character < "\u07f0"]
+
+
+def test_bert_of_vocab_txt(tmp_path: Path) -> None:
+    special = ["[PAD]", "[unused0]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    learnt = tokenizers.BertWordPieceTokenizer()
+    learnt.train_from_iterator(CORPUS, vocab_size=120, special_tokens=special, show_progress=False)
+    learnt.save_model(str(tmp_path))
+    rows = texts()
+    for config in ({}, {"do_lower_case": False}, {"strip_accents": False}, {"tokenize_chinese_chars": False}):
+        if config:
+            (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+        theirs = transformers.BertTokenizer.from_pretrained(tmp_path)
+        ours = Tokenizer.load(tmp_path)
+        assert (ours.frame, ours.role("mask"), ours.end_of_text_name) == (Frame.bert(), 5, "[SEP]")
+        for text, other in itertools.pairwise(rows):
+            ids, others = ours.encode(text), ours.encode(other)
+            assert ids == theirs(text, add_special_tokens=False)["input_ids"], text
+            assert ours.framed(ids).ids == theirs(text)["input_ids"]
+            both = theirs(text, other) if other else theirs([(text, other)])
+            if other:
+                assert ours.framed(ids, others) == (both["input_ids"], both["token_type_ids"])
+    (tmp_path / "saved").mkdir()
+    ours.save(tmp_path / "saved")
+    assert Tokenizer.load(tmp_path / "saved").fingerprint() == ours.fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("files", "fault"),
+    [
+        ({"vocab.txt": "a\nb\na\n[UNK]\n[CLS]\n[SEP]"}, 'line 1 is empty or stands twice: "a"'),
+        ({"vocab.txt": "[UNK]\n\n[CLS]\n[SEP]\n"}, "line 2 is empty"),
+        ({"vocab.txt": "[UNK]\n[CLS]\n"}, r"has no token \[SEP\]"),
+        ({"vocab.txt": "[UNK]\n[CLS]\n[SEP]\n", "tokenizer_config.json": '{"do_lower_case": 1}'}, "of type bool"),
+        ({"vocab.txt": "[UNK]\n[CLS]\n[SEP]\n", "added_tokens.json": '{"<x>": 3}'}, "adds tokens"),
+        (
+            {"vocab.txt": "[UNK]\n[CLS]\n[SEP]\n", "tokenizer_config.json": '{"tokenizer_class": "MPNetTokenizer"}'},
+            'family "mpnet"',
+        ),
+        (
+            {"vocab.txt": "[UNK]\n[CLS]\n[SEP]\n", "tokenizer_config.json": '{"do_basic_tokenize": false}'},
+            "cut as BERT cuts",
+        ),
+    ],
+)
+def test_each_fault_of_a_vocab_txt_is_named(files: dict[str, str], fault: str, tmp_path: Path) -> None:
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    with pytest.raises(TokenizerError, match=fault):
+        Tokenizer.load(tmp_path)
+
+
+@pytest.mark.parametrize("family", ["RobertaTokenizer", "GPT2Tokenizer", "Qwen2Tokenizer"])
+def test_vocab_json_and_merges_txt_beside_a_configuration(family: str, tmp_path: Path) -> None:
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"] if family == "RobertaTokenizer" else ["<|endoftext|>"]
+    byte_level(special=special).model.save(str(tmp_path))
+    for config in ({}, {"add_prefix_space": True}) if family != "Qwen2Tokenizer" else ({},):
+        if family == "RobertaTokenizer":  # where nothing is said, ours is as the checkpoint's own tokenizer.json has it
+            config = {**config, "mask_token": {"__type": "AddedToken", "content": "<mask>", "lstrip": True}}
+        (tmp_path / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": family, **config}))
+        theirs = getattr(transformers, family).from_pretrained(tmp_path)
+        ours = Tokenizer.load(tmp_path)
+        for text in texts(["<mask>", " <mask>"] if family == "RobertaTokenizer" else []):
+            ids = ours.encode(text, allowed_special=ours.special_tokens)
+            assert ours.framed(ids).ids == theirs(text)["input_ids"], text
+    assert ours.frame == (Frame.roberta() if family == "RobertaTokenizer" else Frame())
+
+
+def test_add_bos_token_beside_a_sentencepiece_model(spm: Train, tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.model").write_bytes(spm(model_type="bpe", byte_fallback=True, vocab_size=380))
+    config = tmp_path / "tokenizer_config.json"
+    for setting, frame in (
+        ({}, Frame()),
+        ({"add_bos_token": True, "bos_token": "<s>"}, Frame.ends("<s>", None)),
+        ({"add_eos_token": True, "eos_token": {"content": "</s>"}}, Frame.ends(None, "</s>")),
+        ({"add_bos_token": True, "bos_token": None}, Frame()),
+    ):
+        config.write_text(json.dumps(setting))
+        assert Tokenizer.load(tmp_path).frame == frame
+    config.write_text('{"add_bos_token": "yes", "bos_token": "<s>"}')
+    with pytest.raises(TokenizerError, match="add_bos_token in the"):
+        Tokenizer.load(tmp_path)
+
+
+PEERS_MODELS: dict[str, dict[str, Any]] = {
+    "bpe": {"model_type": "bpe"},
+    "bpe with bytes": {"model_type": "bpe", "byte_fallback": True, "vocab_size": 380},
+    "unigram": {"model_type": "unigram"},
+    "unigram with bytes": {"model_type": "unigram", "byte_fallback": True, "vocab_size": 380},
+}
+USER_DEFINED = {"user_defined_symbols": ["the", "ﬁ", "▁c", "é", "xy"]}
+
+
+def same_as_sentencepiece(proto: bytes, folder: Path) -> Tokenizer:
+    theirs = sentencepiece.SentencePieceProcessor(model_proto=proto)
+    (folder / "spm.model").write_bytes(proto)
+    ours = Tokenizer.load(folder / "spm.model")
+    written = convert(ours, "sentencepiece")
+    assert isinstance(written, bytes)
+    again = sentencepiece.SentencePieceProcessor(model_proto=written)
+    for text in texts(["xy", " c", "</s>"]):
+        ids = theirs.encode(text)
+        assert ours.encode(text) == ids == again.encode(text), text
+    return ours
+
+
+@pytest.mark.parametrize("name", PEERS_MODELS)
+def test_pieces_that_are_not_used(name: str, spm: Train, tmp_path: Path) -> None:
+    proto = sentencepiece_model_pb2.ModelProto.FromString(spm(**PEERS_MODELS[name]))
+    normal = [piece for piece in proto.pieces if piece.type == 1]
+    chance = random.Random(2)
+    for piece in chance.sample(normal, len(normal) // 3):
+        piece.type = 5
+    ours = same_as_sentencepiece(proto.SerializeToString(), tmp_path)
+    with pytest.raises(TokenizerError, match="no pieces that are not used"):
+        convert(ours, "tokenizer.json")
+
+
+@pytest.mark.parametrize("suffix", [False, True], ids=["in front", "behind"])
+@pytest.mark.parametrize("collapse", [False, True], ids=["all spaces", "spaces collapsed"])
+@pytest.mark.parametrize("name", PEERS_MODELS)
+def test_user_defined_pieces_are_not_normalized(
+    name: str, collapse: bool, suffix: bool, spm: Train, tmp_path: Path
+) -> None:
+    options = {"remove_extra_whitespaces": collapse, "treat_whitespace_as_suffix": suffix}
+    ours = same_as_sentencepiece(spm(**PEERS_MODELS[name], **USER_DEFINED, **options), tmp_path)
+    if suffix:
+        with pytest.raises(TokenizerError, match=r"space behind a text|always takes|spaces have been changed"):
+            convert(ours, "tokenizer.json")
