@@ -101,6 +101,12 @@ void bind_unigram(nb::module_& module) {
           "max_piece_length", [](const UnigramLearning& learning) { return learning.limits.max_piece_length; },
           [](UnigramLearning& learning, std::size_t length) { learning.limits.max_piece_length = length; })
       .def_prop_rw(
+          "split_scripts", [](const UnigramLearning& learning) { return learning.limits.split_scripts; },
+          [](UnigramLearning& learning, bool split) { learning.limits.split_scripts = split; })
+      .def_prop_rw(
+          "split_numbers", [](const UnigramLearning& learning) { return learning.limits.split_numbers; },
+          [](UnigramLearning& learning, bool split) { learning.limits.split_numbers = split; })
+      .def_prop_rw(
           "split_digits", [](const UnigramLearning& learning) { return learning.limits.split_digits; },
           [](UnigramLearning& learning, bool split) { learning.limits.split_digits = split; })
       .def_prop_rw(

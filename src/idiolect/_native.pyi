@@ -117,6 +117,8 @@ class UnigramLearning:
     target: int
     seeds: int
     max_piece_length: int
+    split_scripts: bool
+    split_numbers: bool
     split_digits: bool
     required: list[int]
     coverage: float

@@ -54,6 +54,50 @@ def wordpiece() -> bytes:
     return theirs.to_str().encode()
 
 
+def roberta() -> bytes:
+    """A frame, a token that strips, a space in front, tokens found in normalized text, a cut before the pattern."""
+    theirs = tokenizers.Tokenizer.from_str(saved(Tokenizer.train(TEXTS, vocab_size=262)).decode())
+    theirs.normalizer = tokenizers.normalizers.NFC()
+    digits = tokenizers.pre_tokenizers.Digits(individual_digits=True)
+    theirs.pre_tokenizer = tokenizers.pre_tokenizers.Sequence([digits, theirs.pre_tokenizer])
+    theirs.add_special_tokens([tokenizers.AddedToken("<mask>", lstrip=True), "<s>"])
+    theirs.add_tokens([tokenizers.AddedToken("  ", normalized=True), tokenizers.AddedToken("<x>", rstrip=False)])
+    cls, end = ("<s>", theirs.token_to_id("<s>")), ("<|endoftext|>", 0)
+    theirs.post_processor = tokenizers.processors.RobertaProcessing(end, cls)
+    return theirs.to_str().encode()
+
+
+def framed() -> bytes:
+    bert = tokenizers.processors.TemplateProcessing(
+        "[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1", [("[CLS]", 2), ("[SEP]", 3)]
+    )
+    theirs = tokenizers.Tokenizer.from_str(wordpiece().decode())
+    theirs.post_processor = bert
+    return theirs.to_str().encode()
+
+
+def albert() -> bytes:
+    theirs = tokenizers.Tokenizer(tokenizers.models.Unigram())
+    parts = tokenizers.normalizers
+    theirs.normalizer = parts.Sequence(
+        [parts.Replace("``", '"'), parts.NFKD(), parts.StripAccents(), parts.Lowercase()]
+    )
+    theirs.pre_tokenizer = tokenizers.pre_tokenizers.Sequence(
+        [tokenizers.pre_tokenizers.WhitespaceSplit(), tokenizers.pre_tokenizers.Metaspace()]
+    )
+    theirs.decoder = tokenizers.decoders.Metaspace()
+    trainer = tokenizers.trainers.UnigramTrainer(
+        vocab_size=40, special_tokens=["<unk>", "[SEP]"], unk_token="<unk>", show_progress=False
+    )
+    theirs.train_from_iterator(TEXTS, trainer)
+    return theirs.to_str().encode()
+
+
+def vocabulary() -> bytes:
+    vocab = json.loads(wordpiece())["model"]["vocab"]
+    return "\n".join(sorted(vocab, key=vocab.__getitem__)).encode()
+
+
 def ranks() -> bytes:
     written = convert(Tokenizer.train(TEXTS, vocab_size=262), "tiktoken")
     assert isinstance(written, bytes)
@@ -67,6 +111,10 @@ MAKERS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "llama": ("tokenizer.json", lambda: saved(of_model(model_type="bpe", byte_fallback=True, vocab_size=300))),
     "unigram": ("tokenizer.json", lambda: saved(of_model(model_type="unigram"))),
     "wordpiece": ("tokenizer.json", wordpiece),
+    "roberta": ("tokenizer.json", roberta),
+    "framed": ("tokenizer.json", framed),
+    "albert": ("tokenizer.json", albert),
+    "vocab.txt": ("vocab.txt", vocabulary),
     "ranks": ("ranks.tiktoken", ranks),
     "spm bpe": ("spm.model", lambda: model(model_type="bpe")),
     "spm gemma": (
@@ -198,6 +246,9 @@ def tried(tokenizer: Tokenizer) -> None:
             assert all(0 <= token_id < tokenizer.vocab_size for token_id in ids)
             assert tokenizer.end_of_text not in ids or tokenizer.kind in ("wordpiece", "unigram", "bpe")
             tokenizer.decode(ids)
+            framed = tokenizer.framed(ids, ids[:1])
+            assert len(framed.ids) == len(framed.segments) == len(ids + ids[:1]) + tokenizer.frame.added(pair=True)
+            assert all(0 <= token_id < tokenizer.vocab_size for token_id in framed.ids)
     tokenizer.fingerprint()
 
 
@@ -242,7 +293,7 @@ def test_what_sentencepiece_reads_too_has_its_ids(kind: str, files: int, tmp_pat
 
 
 @pytest.mark.parametrize("files", [200, pytest.param(5_000, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("kind", ["bytes", "added", "llama", "unigram", "wordpiece"])
+@pytest.mark.parametrize("kind", ["bytes", "added", "llama", "unigram", "wordpiece", "roberta", "framed", "albert"])
 def test_what_tokenizers_reads_too_has_its_ids(kind: str, files: int, tmp_path: Path) -> None:
     original, chance, both = MAKERS[kind][1](), random.Random(files), 0
     for _ in range(files):
@@ -260,5 +311,11 @@ def test_what_tokenizers_reads_too_has_its_ids(kind: str, files: int, tmp_path: 
         both += 1
         for text in PROBES:
             if not any(name in text for name in ours.special_tokens):
-                assert theirs.encode(text, add_special_tokens=False).ids == ours.encode(text), content
+                ids = ours.encode(text)
+                assert theirs.encode(text, add_special_tokens=False).ids == ids, content
+                for encoding, framed in (
+                    (theirs.encode(text), ours.framed(ids)),
+                    (theirs.encode(text, "at"), ours.framed(ids, ours.encode("at"))),
+                ):
+                    assert (encoding.ids, encoding.type_ids) == framed, content
     assert both > files / 50

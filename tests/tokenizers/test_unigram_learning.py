@@ -78,6 +78,12 @@ OPTIONS: list[tuple[dict[str, object], dict[str, object]]] = [
         {"shrinking": 0.6, "sub_iterations": 1, "max_piece_length": 8, "num_threads": 3},
     ),
     ({"user_defined_symbols": ["the"], "required_chars": "ё"}, {"user_defined": ("the",), "required_characters": "ё"}),
+    ({"split_by_unicode_script": False}, {"split_by_script": False}),
+    (
+        {"split_by_number": False, "split_digits": True, "num_threads": 1},
+        {"split_by_number": False, "split_digits": True, "num_threads": 1},
+    ),
+    ({"split_by_number": False}, {"split_by_number": False}),
     ({"seed_sentencepiece_size": 3000, "split_digits": True}, {"seeds": 3000, "split_digits": True}),
 ]
 
@@ -88,6 +94,19 @@ def test_each_option_does_what_it_does_there(
 ) -> None:
     text = (data_folder / "japanese" / "botchan_en.txt").read_text()
     assert_same(text, {"vocab_size": 2000, **theirs}, {"vocab_size": 2000, **ours})
+
+
+def test_what_a_piece_may_mix() -> None:
+    lines = ["мp3 ab12 the theory мир мира 12 345 abc"] * 50
+    cases: list[tuple[dict[str, bool], set[str]]] = [
+        ({}, set()),
+        ({"split_by_number": False}, {"▁ab12", "p3"}),
+        ({"split_by_script": False}, {"▁ab12", "▁мp3"}),
+    ]
+    for options, mixed in cases:
+        learning = UnigramOptions(vocab_size=32, byte_fallback=False, **options)  # type: ignore[arg-type]
+        pieces = set(learn_unigram(lines, learning).pieces)
+        assert pieces & {"▁ab12", "p3", "▁мp3"} == mixed
 
 
 @pytest.mark.parametrize(

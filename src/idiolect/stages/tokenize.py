@@ -43,6 +43,24 @@ class TokenizeSettings(ReadingSettings):
     """BPE: which of equally frequent pairs is merged: the one met first, or as that tool has it, with its merges."""
     mode: Literal["fast", "sentencepiece"] = "fast"
     """Unigram: whose arithmetic: the faster and likelier, or SentencePiece's own."""
+    user_defined: tuple[str, ...] = ()
+    """Unigram: pieces that are taken wherever they stand in a text; nothing is learnt across them."""
+    split_by_script: bool = True
+    """Unigram: a piece has letters of one script only."""
+    split_by_number: bool = True
+    """Unigram: a piece has no digits beside letters."""
+    split_digits: bool = False
+    """Unigram: each digit is a piece by itself."""
+    seeds: int = 0
+    """Unigram: substrings to start from; 0 for the usual: 8 for each piece (SentencePiece's mode: 1,000,000)."""
+    shrinking: float = 0.75
+    """Unigram: the share of the pieces that a pruning keeps."""
+    sub_iterations: int = 0
+    """Unigram: steps of expectation-maximisation between prunings; 0 for the usual: 1 (SentencePiece's mode: 2)."""
+    num_threads: int = 16
+    """Unigram in SentencePiece's mode: the threads that it was given, on which its sums depend."""
+    max_sentence_length: int = 4192
+    """Unigram in SentencePiece's mode: longer lines, in bytes, are left out; 0 for no limit."""
     symbols: Literal["bytes", "characters"] = "bytes"
     """BPE: what words start as. Ties "sentencepiece" starts from characters."""
     min_frequency: int = 1
@@ -108,6 +126,15 @@ class TokenizeSettings(ReadingSettings):
             coverage=self.coverage or plain.coverage,
             required_characters=self.required_characters,
             max_piece_length=self.max_token_length or plain.max_piece_length,
+            user_defined=self.user_defined,
+            split_by_script=self.split_by_script,
+            split_by_number=self.split_by_number,
+            split_digits=self.split_digits,
+            seeds=self.seeds,
+            shrinking=self.shrinking,
+            sub_iterations=self.sub_iterations,
+            num_threads=self.num_threads,
+            max_sentence_length=self.max_sentence_length,
             normalizer=Normalizer(
                 form=self.normalize,
                 lowercase=self.lowercase,

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Literal, NoReturn
 
 import numpy as np
 
-from idiolect._native import BpeEncoder
+from idiolect._native import BpeEncoder, id_lists
 from idiolect.errors import TokenizerError
 from idiolect.tokenizers.base import END_OF_TEXT, Ids, Places, Text, Tokenizer, string
 from idiolect.tokenizers.byte_level import is_unicode, utf8
+from idiolect.tokenizers.cutting import Cutter
 from idiolect.tokenizers.normalize import MARK, Normalizer
 from idiolect.tokenizers.patterns import PATTERNS
 from idiolect.tokenizers.reference_bpe import Pair
@@ -37,6 +38,7 @@ class BytePairTokenizer(Tokenizer):
             a space where the normalizer marks spaces; a byte token's is its byte.
         merges: pairs of ids in the order they were learnt; the bytes of each pair together are a piece.
         pattern: name of the pattern that cuts text into words, a key of `patterns.PATTERNS`.
+        cuts: names of what cuts text before the pattern does, keys of `cutting.CUTS`.
         special_tokens: names and ids of the special tokens, `end_of_text` among them.
         symbols: what a word starts as, "bytes" or "characters".
         normalizer: what is done to a text before it is cut.
@@ -67,6 +69,7 @@ class BytePairTokenizer(Tokenizer):
         merges: Sequence[Pair],
         *,
         pattern: str,
+        cuts: Sequence[str] = (),
         special_tokens: Mapping[str, int],
         symbols: Literal["bytes", "characters"] = "bytes",
         normalizer: Normalizer = Normalizer(),  # noqa: B008  it cannot change
@@ -81,6 +84,8 @@ class BytePairTokenizer(Tokenizer):
         self.special_tokens = dict(special_tokens)
         self.end_of_text_name = end_of_text
         self.pattern = pattern
+        self.cuts = tuple(cuts)
+        self._cutter = Cutter(cuts) if cuts else None
         self.merges = list(merges)
         self.symbols = symbols
         self.normalizer = normalizer
@@ -159,6 +164,7 @@ class BytePairTokenizer(Tokenizer):
             self.pieces,
             self.merges[:count],
             pattern=self.pattern,
+            cuts=self.cuts,
             special_tokens=self.special_tokens,
             symbols=self.symbols,
             normalizer=Normalizer() if normalized else self.normalizer,
@@ -182,6 +188,9 @@ class BytePairTokenizer(Tokenizer):
         Raises:
             TokenizerError: the text has a lone surrogate, which is no character, or one that cannot be written.
         """
+        if self._cutter is not None:
+            ids, starts = self.encode_ordinary_many([text], threads=1)
+            return id_lists(ids, starts, self._numbers)[0]
         try:
             return self._encoder.encode_text(text if self._plain else self.normalizer(text), self._numbers)
         except ValueError as error:
@@ -194,8 +203,13 @@ class BytePairTokenizer(Tokenizer):
 
         With `check`, bytes that are not UTF-8 are refused: without it, any bytes are encoded.
         """
+        normalized = self._normalized(texts)
         try:
-            return self._encoder.encode(self._normalized(texts), threads, check)
+            if self._cutter is None:
+                return self._encoder.encode(normalized, threads, check)
+            parts = [self._cutter.parts(bytes(t) if isinstance(t, memoryview) else t) for t in normalized]
+            ids, starts = self._encoder.encode([part for text in parts for part in text], threads, check)
+            return ids, starts[np.cumsum([0, *map(len, parts)])]
         except ValueError as error:
             self._explain(texts, error)
 
@@ -207,6 +221,8 @@ class BytePairTokenizer(Tokenizer):
                 "The places of the tokens are not known: this tokenizer changes a text before it is cut."
             )
         (normalized,) = self._normalized([text])
+        if self._cutter is not None:
+            raise TokenizerError("The places of the tokens are not known: this tokenizer cuts text in several steps.")
         try:
             ids, lengths = self._encoder.encode_lengths(normalized)
         except ValueError as error:
@@ -235,7 +251,11 @@ class BytePairTokenizer(Tokenizer):
             raise TokenizerError("BPE has no list of best segmentations to draw from: leave nbest out.")
         try:
             (normalized,) = self._normalized([text])
-            return list(map(int, self._encoder.sample(normalized, alpha, seed % 2**64)))
+            ids: list[int] = []
+            given = bytes(normalized) if isinstance(normalized, memoryview) else normalized
+            for n, part in enumerate([given] if self._cutter is None else self._cutter.parts(given)):
+                ids += map(int, self._encoder.sample(part, alpha, (seed + n) % 2**64))
+            return ids
         except ValueError as error:
             self._explain([text], error)
 
@@ -271,6 +291,7 @@ class BytePairTokenizer(Tokenizer):
             "rank_by": self.rank_by if self.rank_by != "pair" else None,
             "fuse_unknown": None if self.fuse_unknown else False,
             "unused": self.unused or None,
+            "cuts": self.cuts or None,
         }
         if changed := {name: value for name, value in settings.items() if value is not None}:
             yield changed

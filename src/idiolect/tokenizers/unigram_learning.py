@@ -62,6 +62,10 @@ class UnigramOptions:
     """Pieces that are taken wherever they stand in a text; nothing is learnt across them."""
     max_piece_length: int = 16
     """Characters that a piece has at most, 1 to 512."""
+    split_by_script: bool = True
+    """Whether a piece has letters of one script only."""
+    split_by_number: bool = True
+    """Whether a digit is no letter's neighbour in a piece; without it, digits go with every script."""
     split_digits: bool = False
     """Whether each digit is a piece by itself."""
     seeds: int = 0
@@ -149,6 +153,8 @@ def learn_unigram(
     learning.seeds = options.seeds or (_SENTENCEPIECE_SEEDS if like_sentencepiece else _FAST_SEEDS * learning.pieces)
     learning.sub_iterations = options.sub_iterations or (2 if like_sentencepiece else 1)
     learning.max_piece_length = options.max_piece_length
+    learning.split_scripts = options.split_by_script
+    learning.split_numbers = options.split_by_number
     learning.split_digits = options.split_digits
     learning.coverage = options.coverage
     learning.shrinking = options.shrinking
@@ -187,7 +193,7 @@ def _counted(
         lines=like_sentencepiece,
         collapse_spaces=options.spaces.collapse_spaces,
         prefix_space=options.spaces.prefix_space,
-        cut_scripts=not like_sentencepiece,
+        cut_scripts=not like_sentencepiece and options.split_by_script and options.split_by_number,
         ends=like_sentencepiece,
         longest_sentence=options.max_sentence_length if like_sentencepiece and not rewrite.changes_text else 0,
         threads=options.threads,

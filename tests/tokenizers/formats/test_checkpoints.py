@@ -23,10 +23,13 @@ from tokenizers import AddedToken, decoders, models, normalizers, pre_tokenizers
 
 from idiolect.errors import TokenizerError
 from idiolect.tokenizers.base import Tokenizer
+from idiolect.tokenizers.bpe import BytePairTokenizer
+from idiolect.tokenizers.cutting import Cutter
 from idiolect.tokenizers.finding import Strip
 from idiolect.tokenizers.formats import convert
 from idiolect.tokenizers.frame import Frame
 from idiolect.tokenizers.normalize import Normalizer
+from idiolect.tokenizers.patterns import PATTERNS
 
 Train = Callable[..., bytes]
 CORPUS = ["The quick brown fox's `` cat'' jumps; the car, the   cat 123 é 你好 naïve"] * 3
@@ -357,3 +360,73 @@ def test_user_defined_pieces_are_not_normalized(
     if suffix:
         with pytest.raises(TokenizerError, match=r"space behind a text|always takes|spaces have been changed"):
             convert(ours, "tokenizer.json")
+
+
+def split(expression: str) -> Any:
+    return pre_tokenizers.Split(tokenizers.Regex(expression), "isolated")
+
+
+DEEPSEEK = (
+    r"""[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*"""
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+TEKKEN = (
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+"
+    r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*"
+    r"|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+CUTS: dict[str, tuple[list[Any], bool]] = {
+    "starcoder": ([pre_tokenizers.Digits(individual_digits=True)], True),
+    "digits together": ([pre_tokenizers.Digits(individual_digits=False)], True),
+    "bloom": ([split(r" ?[^(\s|[.,!?…。，、।۔،])]+")], False),
+    "deepseek coder": (
+        [
+            *(split(one) for one in (r"[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", "[一-龥ࠀ-一가-퟿]+")),
+            pre_tokenizers.Digits(individual_digits=True),
+        ],
+        False,
+    ),
+    "deepseek v3": ([split(r"\p{N}{1,3}"), split("[一-龥぀-ゟ゠-ヿ]+"), split(DEEPSEEK)], False),
+    "mistral nemo": ([split(TEKKEN)], False),
+    "llama 3 after digits": ([pre_tokenizers.Digits(individual_digits=True), split(PATTERNS["cl100k"])], False),
+}
+
+
+@pytest.mark.parametrize("name", CUTS)
+def test_what_is_cut_before_the_pattern(name: str, tmp_path: Path) -> None:
+    steps, gpt2 = CUTS[name]
+    theirs = byte_level()
+    last = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=gpt2)
+    theirs.pre_tokenizer = pre_tokenizers.Sequence([*steps, last])
+    theirs.train_from_iterator(
+        [*CORPUS, *texts(count=300)],
+        trainers.BpeTrainer(
+            vocab_size=500,
+            special_tokens=["<|endoftext|>"],
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        ),
+    )
+    ours = same(theirs, tmp_path, ["x²", "１２", "|[", "(", "가나", "カナ", "$+", "//", "Fo", "oB"])
+    assert isinstance(ours, BytePairTokenizer)
+    assert len(ours.cuts) == len(steps) - (name == "llama 3 after digits")
+    rows = texts()
+    assert ours.encode_batch(rows) == list(map(ours.encode, rows))
+    assert all(ours.decode(ours.encode(text)) == text for text in rows)
+    assert ours.sample(rows[1], alpha=0.0) == ours.encode(rows[1])
+    noise = random.Random(0).randbytes(400)
+    assert ours.decode_bytes(ours.encode(noise)) == noise
+    for to in ("gpt2", "tiktoken"):
+        with pytest.raises(TokenizerError, match="before it"):
+            convert(ours, to)  # type: ignore[arg-type]
+
+
+def test_cuts_that_are_not_known_are_refused(tmp_path: Path) -> None:
+    theirs = byte_level()
+    falcon = [pre_tokenizers.Punctuation("contiguous"), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    theirs.pre_tokenizer = pre_tokenizers.Sequence([*falcon, pre_tokenizers.Digits(individual_digits=False)])
+    theirs.save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(TokenizerError, match="cuts text in a way that is not ours"):
+        Tokenizer.load(tmp_path)
+    with pytest.raises(TokenizerError, match="no expression 'tens' to cut by"):
+        Cutter(["tens"])

@@ -106,6 +106,8 @@ def written(tokenizer: Tokenizer) -> dict[str, bytes]:
         raise TokenizerError("GPT-2's files hold byte-level BPE only, which this tokenizer is not.")
     if tokenizer.normalizer != type(tokenizer.normalizer)():
         raise TokenizerError("GPT-2's code leaves text as it is, and this tokenizer normalizes it first.")
+    if tokenizer.cuts:
+        raise TokenizerError("GPT-2's code cuts text by the pattern gpt2, and this tokenizer by others before it.")
     if tokenizer.pattern != "gpt2":
         raise TokenizerError(f"GPT-2's code cuts text by the pattern gpt2, and this tokenizer by {tokenizer.pattern}.")
     names = names_of(tokenizer)

@@ -109,7 +109,7 @@ def settings_of(tokenizer: BytePairTokenizer) -> Json:
     normalizer, pattern = tokenizer.normalizer, tokenizer.pattern
     if of_bytes:
         once = normalizer.prefix_space and normalizer.prefix_once
-        pre_tokenizer: Json | None = json_text.byte_level_settings(pattern, once)
+        pre_tokenizer: Json | None = json_text.byte_level_settings(pattern, once, tokenizer.cuts)
         decoder = json_text.BYTE_LEVEL
     elif pattern in ("none", "metaspace"):
         pre_tokenizer = json_text.metaspace_settings(normalizer, pattern)
@@ -146,7 +146,7 @@ def _read_bytes(settings: Json, model: Json, special: Special) -> BytePairTokeni
     }
     check(model, "the model", accepted=plain, read={"type", "vocab", "merges"})
     normalizer = json_text.read_normalizer(settings.get("normalizer"))
-    pattern, prefix = json_text.read_byte_level(settings.get("pre_tokenizer"))
+    pattern, prefix, cuts = json_text.read_byte_level(settings.get("pre_tokenizer"))
     if prefix:
         if normalizer.prefix_space or normalizer.mark:
             raise TokenizerError("it puts a space before a text twice, or marks spaces: not supported.")
@@ -162,6 +162,7 @@ def _read_bytes(settings: Json, model: Json, special: Special) -> BytePairTokeni
         model.get("merges"),
         special,
         pattern=pattern,
+        cuts=cuts,
         normalizer=normalizer,
         ignore_merges=model.get("ignore_merges") is True,
     )

@@ -29,7 +29,10 @@ def read(value: object) -> tuple[Frame, dict[str, int]]:
     (step,) = framing
     if step["type"] == "TemplateProcessing":
         return _template(step)
-    check(step, "the post-processor", accepted={}, read={"type", "sep", "cls", "trim_offsets", "add_prefix_space"})
+    of_offsets = {"trim_offsets", "add_prefix_space"} if step["type"] == "RobertaProcessing" else set()
+    check(step, "the post-processor", accepted={}, read={"type", "sep", "cls", *of_offsets})
+    for name in of_offsets:  # without them, it is taken for BERT's there
+        of_type(bool, step.get(name), f"{name} of the post-processor")
     cls, cls_id = _token(step.get("cls"))
     sep, sep_id = _token(step.get("sep"))
     if cls == sep and cls_id != sep_id:

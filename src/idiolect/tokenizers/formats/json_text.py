@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
 from idiolect.errors import TokenizerError
 from idiolect.tokenizers.byte_level import utf8
+from idiolect.tokenizers.cutting import CUTS
 from idiolect.tokenizers.finding import WHITESPACE
 from idiolect.tokenizers.formats.strict import Json, of_type, short
 from idiolect.tokenizers.normalize import Normalizer
@@ -173,12 +175,40 @@ def _charsmap(written: object) -> bytes:
 # Pre-tokenizers
 
 
-def byte_level_settings(pattern: str, prefix_once: bool = False) -> Json:
+_BLOOM = r" ?[^(\s|[.,!?…。，、।۔،])]+"  # a set within a set: all of it is what a word has not
+_CUT_STEPS: dict[str, Json] = {
+    **{name: split_settings(expression) for name, expression in CUTS.items()},
+    "bloom": split_settings(_BLOOM),
+    "digit": {"type": "Digits", "individual_digits": True},
+    "digits": {"type": "Digits", "individual_digits": False},
+}
+
+
+def _cuts(steps: Sequence[Json]) -> list[str] | None:
+    """The names of what these steps cut by; None where one is not known."""
+    names = []
+    for step in steps:
+        name = next((name for name, known in _CUT_STEPS.items() if known == step), None)
+        if name is None and step == split_settings(CUTS["digit"]):
+            name = "digit"
+        if name is None:
+            return None
+        names.append(name)
+    return names
+
+
+def byte_level_settings(pattern: str, prefix_once: bool = False, cuts: Sequence[str] = ()) -> Json:
     """The pre-tokenizer that cuts by a pattern and writes bytes as characters; with a space before a text without one.
 
     Raises:
         TokenizerError: a pattern of its own would put the space before each word.
     """
+    if cuts:
+        rest = byte_level_settings(pattern)
+        steps = [*(_CUT_STEPS[name] for name in cuts), *_steps(rest, "pretokenizers")]
+        if prefix_once:
+            raise TokenizerError("a tokenizer.json that cuts in several steps cannot put a space before a text.")
+        return {"type": "Sequence", "pretokenizers": steps}
     if pattern in ("gpt2", "none"):  # GPT-2's is built into ByteLevel
         return BYTE_LEVEL | {"add_prefix_space": prefix_once, "use_regex": pattern == "gpt2"}
     if prefix_once:
@@ -189,21 +219,32 @@ def byte_level_settings(pattern: str, prefix_once: bool = False) -> Json:
     return {"type": "Sequence", "pretokenizers": [cut, BYTE_LEVEL | {"use_regex": False}]}
 
 
-def read_byte_level(value: object) -> tuple[str, bool]:
-    """The name of the pattern by which a byte-level pre-tokenizer cuts, and whether it puts a space before a text that
-    does not begin with one."""
+def read_byte_level(value: object) -> tuple[str, bool, list[str]]:
+    """How a byte-level pre-tokenizer cuts: the name of its pattern, whether it puts a space before a text that does not
+    begin with one, and the names of what cuts before the pattern (`cutting`)."""
     match _steps(value, "pretokenizers"):
         case [{"type": "ByteLevel", "add_prefix_space": bool(prefix), **others}]:
             uses = others.get("use_regex", True)
             if uses is True or uses is False:
-                return "gpt2" if uses else "none", prefix
+                return "gpt2" if uses else "none", prefix, []
         case [
             {"type": "Split", "pattern": {"Regex": str(written)}, "behavior": behavior, "invert": invert},
             {"type": "ByteLevel", "add_prefix_space": False, "use_regex": False},
         ] if (behavior, invert) in (("Isolated", False), ("Removed", True)):  # a pattern that covers all text: the same
             for name, ours in PATTERNS.items():
                 if written == ours:
-                    return name, False
+                    return name, False, []
+            cuts = _cuts([split_settings(written)])
+            if cuts and behavior == "Isolated":
+                return "none", False, cuts
+        case [*before, {"type": "ByteLevel", "add_prefix_space": False} as last] if before:
+            pattern, _, _ = read_byte_level(last)
+            cuts = _cuts(before)
+            if cuts is None and before[:-1]:  # the last of them may be a pattern of ours
+                pattern, _, _ = read_byte_level({"type": "Sequence", "pretokenizers": [before[-1], last]})
+                cuts = _cuts(before[:-1])
+            if cuts is not None:
+                return pattern, False, cuts
     raise TokenizerError(
         f"it cuts text in a way that is not ours ({short(value)}): byte-level by the "
         f"pattern {' or '.join(PATTERNS)}, can be read."

@@ -127,6 +127,8 @@ def written(tokenizer: Tokenizer) -> bytes:
         raise TokenizerError("tiktoken starts from bytes, and this tokenizer starts from characters.")
     if tokenizer.normalizer != type(tokenizer.normalizer)():
         raise TokenizerError("tiktoken leaves text as it is, and this tokenizer normalizes it first.")
+    if tokenizer.cuts:
+        raise TokenizerError("tiktoken cuts text by one pattern, and this tokenizer by others before it.")
     special = set(tokenizer.special_tokens.values())
     ranks = {piece: i for i, piece in enumerate(tokenizer.pieces) if i not in special}
     merges = [(tokenizer.pieces[left], tokenizer.pieces[right]) for left, right in merges_by_pair(tokenizer)]
