@@ -10,6 +10,8 @@ import sentencepiece
 
 from idiolect import cli
 from idiolect.tokenizers.base import Tokenizer
+from idiolect.tokenizers.frame import Frame
+from idiolect.tokenizers.unigram import UnigramTokenizer
 
 TEXT = "".join(f"the car and the cat number {n} ran to the rat's house in 19{n % 90 + 10}\n" for n in range(400))
 
@@ -85,6 +87,24 @@ def test_inspect_prints_tokens_in_brackets_as_they_are(here: Path, capsys: pytes
     assert run("inspect tok", "the [bold] cat[/red]") == 0
     said = capsys.readouterr().out
     assert said.count("[bold]") == 2 and said.count("[/red]") == 2
+
+
+def test_inspect_shows_what_stands_around_a_text(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("tokenize text.txt --vocab-size 300 --out tok") == 0
+    tokenizer = Tokenizer.load("tok").extend(["[CLS]", "[SEP]"], special=True).with_frame(Frame.bert())
+    tokenizer.save(Path("tok"))
+    assert run("inspect tok", "the cat") == 0
+    assert "around a text: [CLS] $A [SEP], around two: [CLS] $A [SEP] $B:1 [SEP]:1" in capsys.readouterr().out
+
+
+def test_the_options_of_unigram_are_on_the_command_line(here: Path) -> None:
+    assert run("tokenize text.txt --kind unigram --vocab-size 290 --split-digits --user-defined the --out uni") == 0
+    tokenizer = Tokenizer.load("uni")
+    assert isinstance(tokenizer, UnigramTokenizer)
+    assert "the" in tokenizer.pieces and not any(digits.isdigit() and len(digits) > 1 for digits in tokenizer.pieces)
+    options = "--mode sentencepiece --seeds 5000 --shrinking 0.8 --sub-iterations 1 --num-threads 2"
+    assert run(f"tokenize text.txt --kind unigram --vocab-size 285 {options} --max-sentence-length 0 --out other") == 0
+    assert run("tokenize text.txt --kind unigram --vocab-size 300 --shrinking 2 --out wrong") == 2
 
 
 def test_a_unigram_model_is_learnt_from_words_counted_elsewhere(here: Path) -> None:

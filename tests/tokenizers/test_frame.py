@@ -7,6 +7,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tokenizers
 from hypothesis import given
@@ -90,6 +91,8 @@ def test_a_frame_is_part_of_what_a_tokenizer_is(tmp_path: Path) -> None:
     ours = plain.with_frame(Frame.bert(), roles={"mask": "[MASK]", "cls": "[CLS]"})
     assert plain.framed([5, 6], [7]) == ([5, 6, 7], [0, 0, 1])
     assert ours.encode("the car") == plain.encode("the car")
+    assert str(ours.frame) == "[CLS] $A [SEP], around two: [CLS] $A [SEP] $B:1 [SEP]:1"
+    assert ours.framed(np.array([5, 6], np.uint32)).ids == [270, 5, 6, 271]
     assert ours.framed([5, 6], [7]) == Framed([270, 5, 6, 271, 7, 271], [0, 0, 0, 0, 1, 1])
     assert (ours.role("mask"), ours.role("cls")) == (272, 270)
     assert ours.fingerprint() != plain.fingerprint() == plain.with_frame(roles={"mask": "[MASK]"}).fingerprint()

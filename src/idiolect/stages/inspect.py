@@ -12,6 +12,7 @@ from rich.text import Text
 from idiolect.config import verb
 from idiolect.errors import UsageError
 from idiolect.tokenizers.base import Tokenizer
+from idiolect.tokenizers.frame import Frame
 from idiolect.tokenizers.inspect import Tokens, look, replay_merges, visible
 
 
@@ -49,6 +50,8 @@ def inspect(tokenizer: Path, text: str, settings: InspectSettings) -> Tokens:
         table.add_row(Text(visible(piece)), str(token_id), piece.hex(" "))
     console.print(table)
     console.print(f"\n{len(tokens.ids):,} tokens, {len(text):,} characters, {len(text.encode()):,} bytes")
+    if cutter.frame != Frame():
+        console.print(f"around a text: {cutter.frame}", markup=False, soft_wrap=True)
     if settings.merges:
         console.print()
         for step in replay_merges(cutter, text):

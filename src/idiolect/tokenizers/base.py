@@ -320,7 +320,8 @@ class Tokenizer(ABC):
         return self.special_tokens[self.roles[name]]
 
     def save(self, folder: Path) -> None:
-        """Write `tokenizer.json` and `tokenizer_config.json`, as Hugging Face reads them, into an existing folder."""
+        """Write `tokenizer.json` and `tokenizer_config.json`, as Hugging Face reads them, into an existing folder; a
+        SentencePiece `tokenizer.model` where only that can express it (user-defined pieces of a unigram model)."""
         from idiolect.tokenizers.formats import save_tokenizer  # the formats know the families, which know this file
 
         save_tokenizer(self, folder)

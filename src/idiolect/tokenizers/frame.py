@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+import numpy as np
+
 from idiolect.errors import TokenizerError
 
 ROLES: Final = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
@@ -97,6 +99,14 @@ class Frame:
 
         return cls(around("$A", 0), (*around("$A", 0), *around("$B", 1)))
 
+    def __str__(self) -> str:
+        """The parts of both, as `of` takes them."""
+        single, pair = (
+            " ".join(f"{part.name}:{part.segment}" if part.segment else part.name for part in parts)
+            for parts in (self.single, self.pair)
+        )
+        return f"{single}, around two: {pair}"
+
     @property
     def names(self) -> list[str]:
         """The special tokens in it, each once."""
@@ -112,7 +122,8 @@ class Frame:
         ids: list[int] = []
         segments: list[int] = []
         for part in self.single if len(texts) == 1 else self.pair:
-            own = [int(i) for i in texts[_TEXTS.index(part.name)]] if part.is_text else [special[part.name]]
+            own = texts[_TEXTS.index(part.name)] if part.is_text else [special[part.name]]
+            own = own.tolist() if isinstance(own, np.ndarray) else list(own)
             ids += own
             segments += [part.segment] * len(own)
         return Framed(ids, segments)

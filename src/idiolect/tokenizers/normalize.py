@@ -109,9 +109,8 @@ class Normalizer:
     @property
     def _rewrites(self) -> bool:
         """Whether there is anything in step 1."""
-        return self != replace(
-            self, form="none", lowercase=False, replacements=(), strip_accents=False, join_whitespace=False
-        )
+        changes = self.lowercase or self.replacements or self.strip_accents or self.join_whitespace
+        return self.form != "none" or bool(changes)
 
     def _rewritten(self, text: str) -> str:
         """The text after step 1."""

@@ -347,6 +347,13 @@ def test_pieces_that_are_not_used(name: str, spm: Train, tmp_path: Path) -> None
     ours = same_as_sentencepiece(proto.SerializeToString(), tmp_path)
     with pytest.raises(TokenizerError, match="no pieces that are not used"):
         convert(ours, "tokenizer.json")
+    (tmp_path / "tokenizer.json").write_text("what lay there before")
+    ours.save(tmp_path)  # as a model file, then
+    assert not (tmp_path / "tokenizer.json").exists()
+    assert Tokenizer.load(tmp_path).fingerprint() == ours.fingerprint()
+    framed = ours.with_frame(Frame.ends("<s>", None))
+    with pytest.raises(TokenizerError, match="no pieces that are not used"):
+        framed.save(tmp_path)
 
 
 @pytest.mark.parametrize("suffix", [False, True], ids=["in front", "behind"])

@@ -23,9 +23,10 @@ from typing import Literal
 
 from idiolect.errors import TokenizerError
 from idiolect.tokenizers.base import Tokenizer
-from idiolect.tokenizers.formats import gpt2, sentencepiece, tiktoken, tokenizer_json, vocab_txt
+from idiolect.tokenizers.formats import config, gpt2, sentencepiece, tiktoken, tokenizer_json, vocab_txt
 from idiolect.tokenizers.formats.config import Config
 from idiolect.tokenizers.formats.strict import read_bytes
+from idiolect.tokenizers.frame import Frame
 from idiolect.tokenizers.patterns import PATTERNS
 
 Format = Literal["tokenizer.json", "tiktoken", "sentencepiece", "gpt2"]
@@ -43,8 +44,26 @@ _IN_FOLDERS = (
 
 
 def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
-    """Write `tokenizer.json` and `tokenizer_config.json` into an existing folder."""
-    for name, content in tokenizer_json.written(tokenizer).items():
+    """Write `tokenizer.json` and `tokenizer_config.json` into an existing folder, or SentencePiece's `tokenizer.model`
+    for what only that can express: pieces that are always taken, or not used, and a space behind a text.
+
+    Raises:
+        TokenizerError: neither can express it; the message says why the first cannot.
+    """
+    try:
+        files = tokenizer_json.written(tokenizer)
+    except TokenizerError:
+        if tokenizer.frame != Frame() or tokenizer.strips:
+            raise  # a model file has no place for these
+        try:
+            model = sentencepiece.written(tokenizer)
+        except TokenizerError:
+            model = None
+        if model is None:
+            raise
+        files = {_MODEL: model, config.FILE: config.written(tokenizer)}
+        (folder / tokenizer_json.FILE).unlink(missing_ok=True)  # it would be read first
+    for name, content in files.items():
         (folder / name).write_bytes(content)
 
 
