@@ -128,9 +128,12 @@ class Transformer(Model):
             raise UsageError(
                 f"{held + positions} tokens are more than the model's context of {spec.context}; shorten the text."
             )
-        hidden_BTD = self.embed_tokens(ids_BT)
+        hidden_BTD, starts_B = self.embed_tokens(ids_BT), None
+        places = torch.arange(held, held + positions, device=ids_BT.device)
+        if cache is not None and cache.starts is not None:  # rows of unequal length: each counts from its own start
+            starts_B = torch.tensor(cache.starts, device=ids_BT.device)
+            places = places - starts_B[:, None]
         if spec.positions in ("learned", "sinusoidal"):
-            places = torch.arange(held, held + positions, device=ids_BT.device)
             if segments_BT is not None:
                 places = places_in_segments(segments_BT)
             if self.embed_positions is None:
@@ -149,6 +152,7 @@ class Transformer(Model):
                 causal=spec.family == "decoder",
                 held=held,
                 segments_BT=segments_BT,
+                starts_B=starts_B,
                 window=window,
                 slopes_H=alibi_slopes(spec.heads).to(ids_BT.device) if spec.positions == "alibi" else None,
                 device=ids_BT.device,
@@ -157,7 +161,10 @@ class Transformer(Model):
         everything, near = seen(0), seen(spec.window) if spec.window else None
         everywhere = [near is None or (spec.global_every and n % spec.global_every == 0) for n in range(spec.layers)]
         sights = [everything if whole or near is None else near for whole in everywhere]
-        return hidden_BTD, None if self.rotary is None else self.rotary(held, held + positions), sights
+        if self.rotary is None:
+            return hidden_BTD, None, sights
+        tables = self.rotary(held, held + positions) if starts_B is None else self.rotary.at(places)
+        return hidden_BTD, tables, sights
 
     def head(self, hidden_BTD: Tensor) -> Tensor:
         """Logits (B, T, V): the score of each token as the next one, or as the masked one.

@@ -7,6 +7,7 @@ Shapes: B rows, G heads of keys and values, T new positions, S positions held so
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, Self
 
 import torch
@@ -17,14 +18,23 @@ class Cache(Protocol):
     """What a model remembers of the positions it has read: keys and values, or a recurrent network's state."""
 
     length: int
-    """Positions read so far: the same for every row."""
+    """Positions read so far: those of the row that has read most."""
 
     def repeat(self, rows: int) -> Self:
         """A cache whose `rows` rows all hold what the one row here holds: a prompt read once, continued often."""
 
+    def select(self, rows: Sequence[int]) -> Self:
+        """A cache whose row i holds what row `rows[i]` holds here: rows that go on, change places, or part ways."""
+
+    def beside(self, others: Sequence[Self]) -> Self:
+        """A cache of the rows here and then those of the others, which may have read more positions or fewer."""
+
 
 class KVCache:
     """Preallocated keys and values of `layers` layers for `batch` rows of up to `length` positions.
+
+    Rows may hold unequally many positions. All have their last one in the same slot, so that new ones are put behind in
+    one go; a row that holds fewer begins at a later slot, and what is before it is masked.
 
     Memory: 2 · layers · batch · kv_heads · length · head_dim · bytes of `dtype`.
     """
@@ -45,7 +55,10 @@ class KVCache:
         self._values = torch.zeros(shape, dtype=dtype, device=device)
         self.capacity = length
         self.length = 0
-        """Positions held: the same for every layer and row. The model advances it once per forward pass."""
+        """Slots in use, the same for every layer: the positions of the longest row. The model advances it once per
+        forward pass."""
+        self.starts: list[int] | None = None
+        """The slot of each row's first position; None: all rows begin at 0."""
 
     def extend(self, layer: int, keys_BGTC: Tensor, values_BGTC: Tensor) -> tuple[Tensor, Tensor]:
         """Put new positions of one layer behind those held; gives all of its keys and values (B, G, S + T, C)."""
@@ -61,9 +74,41 @@ class KVCache:
 
     def repeat(self, rows: int) -> KVCache:
         """A cache whose `rows` rows all hold what the one row here holds: a prompt read once, continued often."""
+        return self.select([0] * rows)
+
+    def select(self, rows: Sequence[int]) -> KVCache:
+        """A cache whose row i holds what row `rows[i]` holds here; slots that none of them uses are left behind."""
+        starts = None if self.starts is None else [self.starts[row] for row in rows]
+        unused = min(starts) if starts else 0
+        chosen = self._empty(len(rows), self.length - unused, starts and [start - unused for start in starts])
+        index_B = torch.tensor(rows, device=self._keys.device)
+        for here, there in ((self._keys, chosen._keys), (self._values, chosen._values)):
+            there[..., : chosen.length, :] = here[:, :, :, unused : self.length][:, index_B]
+        return chosen
+
+    def beside(self, others: Sequence[KVCache]) -> KVCache:
+        """A cache of the rows here and then those of the others; all end at the same slot, shorter ones begin later."""
+        caches = [self, *others]
+        length = max(cache.length for cache in caches)
+        starts = [length - cache.length + start for cache in caches for start in cache.starts or [0] * cache.rows]
+        joined = self._empty(len(starts), length, starts)
+        first = 0
+        for cache in caches:
+            rows, slots = slice(first, first + cache.rows), slice(length - cache.length, length)
+            joined._keys[:, rows, :, slots] = cache._keys[:, :, :, : cache.length]
+            joined._values[:, rows, :, slots] = cache._values[:, :, :, : cache.length]
+            first += cache.rows
+        return joined
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return self._keys.shape[1]
+
+    def _empty(self, rows: int, length: int, starts: Sequence[int] | None) -> KVCache:
+        """Room of the same kind for other rows, which are said to hold so much already."""
         layers, _, kv_heads, capacity, head_dim = self._keys.shape
-        wide = KVCache(layers, rows, kv_heads, capacity, head_dim, dtype=self._keys.dtype, device=self._keys.device)
-        wide._keys[:, :, :, : self.length] = self._keys[:, :, :, : self.length]
-        wide._values[:, :, :, : self.length] = self._values[:, :, :, : self.length]
-        wide.length = self.length
-        return wide
+        room = KVCache(layers, rows, kv_heads, capacity, head_dim, dtype=self._keys.dtype, device=self._keys.device)
+        room.length = length
+        room.starts = list(starts) if starts and any(starts) else None
+        return room

@@ -38,6 +38,7 @@ def sight(
     causal: bool,
     held: int = 0,
     segments_BT: Tensor | None = None,
+    starts_B: Tensor | None = None,
     window: int = 0,
     slopes_H: Tensor | None = None,
     device: torch.device | None = None,
@@ -49,6 +50,7 @@ def sight(
         causal: whether a position sees only itself and what is to its left (a decoder), or both sides (an encoder).
         held: positions before the new ones, in a cache.
         segments_BT: documents packed in a row: a position sees its own only. Not with a cache.
+        starts_B: the place where each row begins, where a cache holds rows of unequal length.
         window: a decoder's position sees itself and the `window` − 1 before it (Beltagy et al. 2020, section 3.1);
             an encoder's itself and `window` // 2 on either side. 0: no limit.
         slopes_H: each head's penalty for a step of distance (`alibi_slopes`).
@@ -57,7 +59,7 @@ def sight(
     asked = held + positions
     reach = window - 1 if causal else window // 2
     limited = window > 0 and reach < asked - 1
-    if segments_BT is None and slopes_H is None and not limited:
+    if segments_BT is None and starts_B is None and slopes_H is None and not limited:
         if not causal or positions == 1:
             return Sight()
         if held == 0:
@@ -69,6 +71,8 @@ def sight(
         allowed = allowed & (distance_TS.abs() <= reach)
     if segments_BT is not None:
         allowed = allowed & (segments_BT[:, None, :, None] == segments_BT[:, None, None, :])
+    if starts_B is not None:
+        allowed = allowed & (places >= starts_B[:, None, None, None])
     if slopes_H is None:
         return Sight(allowed)
     penalty_HTS = -slopes_H[:, None, None] * distance_TS.abs()

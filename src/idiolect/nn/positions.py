@@ -151,6 +151,10 @@ class Rotary(nn.Module):
         """Cosines and sines (stop − start, C)."""
         return self.cos_TC[start:stop], self.sin_TC[start:stop]
 
+    def at(self, places_BT: Tensor) -> Tables:
+        """Cosines and sines of each row's own positions (B, 1, T, C), the same for every head."""
+        return self.cos_TC[places_BT][:, None], self.sin_TC[places_BT][:, None]
+
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """What `to`, `cuda`, `half` and the like come down to: follow to the device, but not to the precision."""
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
