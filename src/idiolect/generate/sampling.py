@@ -118,12 +118,27 @@ def choose(logits_BV: Tensor, generators: Sequence[numpy.random.Generator]) -> T
     """
     mass_BV = logits_BV.double().softmax(dim=-1).cumsum(dim=-1)
     total_B1 = mass_BV[:, -1:]
-    if not bool(total_B1.isfinite().all()):
-        raise ModelError("The model's output is not a number: its weights are damaged, or its training diverged.")
+    _check_finite(total_B1)
     uniform_B1 = torch.tensor([[generator.random()] for generator in generators], dtype=torch.float64)
     point_B1 = uniform_B1.to(mass_BV.device) * total_B1  # less than the total: random() is at most 1 − 2^−53
     # The first token whose mass goes beyond the point: one of probability 0 is never the first.
     return torch.searchsorted(mass_BV, point_B1, right=True)[:, 0]
+
+
+def log_probs(logits: Tensor) -> Tensor:
+    """ln softmax over the last dimension, float64, for what adds probabilities up.
+
+    Raises:
+        ModelError: the logits are not numbers, as after training that diverged.
+    """
+    result = logits.double().log_softmax(dim=-1)
+    _check_finite(result.amax(dim=-1))
+    return result
+
+
+def _check_finite(numbers: Tensor) -> None:
+    if not bool(numbers.isfinite().all()):
+        raise ModelError("The model's output is not a number: its weights are damaged, or its training diverged.")
 
 
 def sample_generator(seed: int, sample: int) -> numpy.random.Generator:
