@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import codecs
+import itertools
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,6 +18,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from idiolect.errors import ArtifactError, ModelError, TokenizerError, UsageError
+from idiolect.evaluation.perplexity import token_log_probs
 from idiolect.language_model import LanguageModel, load
 from idiolect.models.model import Model
 from idiolect.models.spec import TransformerSpec
@@ -211,6 +214,127 @@ def test_log_prob_is_one_value_for_each_token() -> None:
     torch.testing.assert_close(values, shares_TV[range(len(ids)), ids], rtol=0, atol=1e-5)
     assert language.log_prob("").shape == (0,)
     assert language.log_prob(SAMPLE).shape == (len(BPE.encode(SAMPLE)),), "longer than the context"
+
+
+@pytest.mark.parametrize(
+    "options", [{"temperature": 0}, {"seed": 3}, {"seed": 4, "stop": ["b", "nn"], "max_tokens": 40}]
+)
+def test_a_batch_of_prompts_is_each_of_them_alone(options: dict[str, Any]) -> None:
+    for tokenizer, prompts in ((BPE, ["To be", "", "你好", "To be", SAMPLE]), (CHARACTERS, ["to", "be or not", ""])):
+        model = language_model(tokenizer)
+        alone = [model.complete(prompt, **options) for prompt in prompts]
+        assert model.complete_batch(prompts, **options) == alone
+        assert model.complete_batch(prompts, batch_rows=2, **options) == alone
+
+
+def test_a_stop_string_makes_room_for_the_next_prompt() -> None:
+    model = Scripted(BPE.encode("b.bbbbbb"))
+    assert LanguageModel(model, BPE).complete_batch(["", ""], temperature=0, stop=".", batch_rows=1) == ["b", "b"]
+    assert len(model.read) == 4
+
+
+def test_a_beam_of_one_is_greedy_and_wider_ones_are_ranked() -> None:
+    model = language_model()
+    [greedy] = model.beam_search("To be", beams=1, max_tokens=20)
+    assert greedy.text == model.complete("To be", temperature=0, max_tokens=20)
+    found = model.beam_search("To be", beams=6, nbest=6, max_tokens=8)
+    assert len(found) == 6
+    assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
+    assert all(one.log_prob < one.score < 0 for one in found)
+
+
+def test_log_probs_of_several_texts_are_those_of_each() -> None:
+    model = language_model()
+    texts = ["To be", "", SAMPLE, "你好", "To be is to do"]
+    for one, text in zip(model.log_probs(texts), texts):
+        torch.testing.assert_close(one, model.log_prob(text), atol=1e-5, rtol=0)
+    with pytest.raises(UsageError, match="2 texts and 1 prompts"):
+        model.log_probs(["a", "b"], prompts=["c"])
+
+
+def test_log_prob_after_a_prompt_is_a_difference_of_log_probs() -> None:
+    model = language_model(CHARACTERS, context=64)
+    values = model.log_prob(" not to be", prompt="to be, or")
+    assert len(values) == len(" not to be")
+    torch.testing.assert_close(values, model.log_prob("to be, or not to be")[len("to be, or") :])
+    assert torch.equal(model.log_prob("to", prompt=""), model.log_prob("to"))
+
+
+def test_a_choice_has_the_log_prob_of_the_text_after_the_prompt() -> None:
+    model = language_model(context=64)
+    choices = [" not to be", " so on", " do", " to be", " weiter."]
+    found = model.choose("To be, or", choices)
+    assert [choice.log_prob for choice in found] == sorted((choice.log_prob for choice in found), reverse=True)
+    assert {choice.text for choice in found} == set(choices)
+    for choice in found:
+        values = model.log_prob(choice.text, prompt="To be, or")
+        torch.testing.assert_close(choice.token_log_probs, values, atol=1e-5, rtol=0)
+        whole = model.log_prob("To be, or" + choice.text).sum() - model.log_prob("To be, or").sum()
+        assert choice.log_prob == pytest.approx(float(whole), abs=1e-4)
+
+
+def test_choices_that_merge_with_the_prompt_are_compared_from_the_same_token() -> None:
+    model = language_model(context=64)
+    prompt, choices = "To b", ["e", "o", " so"]
+    assert BPE.encode("To be")[: len(BPE.encode("To b"))] != BPE.encode("To b"), "a token straddles the border"
+    found = model.choose(prompt, choices)
+    shared = {len(BPE.encode(prompt + choice.text)) - len(choice.token_log_probs) for choice in found}
+    assert len(shared) == 1, "all are scored from the same place"
+    for one, other in itertools.pairwise(found):
+        difference = model.log_prob(prompt + one.text).sum() - model.log_prob(prompt + other.text).sum()
+        assert one.log_prob - other.log_prob == pytest.approx(float(difference), abs=1e-4)
+
+
+def test_autocomplete_adds_up_all_that_begins_as_typed() -> None:
+    model = language_model(CHARACTERS, context=32)
+    words = model.autocomplete("to b", k=4)
+    assert len(words) == 4 and all(word.startswith("b") and " " not in word for word, _ in words)
+    for word, share in words:  # of characters there is one spelling, and a word ends before a space or with the text
+        ends = [model.log_prob(f"to {word} ").sum(), end_log_prob(model, f"to {word}")]
+        by_hand = sum(float(end.exp()) for end in ends) / float(model.log_prob("to b").sum().exp())
+        assert share == pytest.approx(by_hand, rel=1e-3)
+    lines = model.autocomplete("to b", k=2, unit="line")
+    assert all(line.startswith("to b") for line, _ in lines)
+
+
+def end_log_prob(model: LanguageModel, text: str) -> Tensor:
+    """ln p of a document that is this text."""
+    end = model.tokenizer.end_of_text
+    return token_log_probs(model.model, [end, *model.tokenizer.encode(text), end]).sum()
+
+
+def test_an_encoder_refuses_in_words_whatever_is_asked() -> None:
+    spec = TransformerSpec(BPE.vocab_size, 16, layers=1, family="encoder", masked_head=True)
+    encoder = Transformer(spec)
+    encoder.init_weights(0)
+    model = LanguageModel(encoder, BPE)
+    for ask in (
+        lambda: model.complete("To be"),
+        lambda: model.complete_batch(["To be"]),
+        lambda: model.beam_search("To be"),
+        lambda: model.log_prob("To be"),
+        lambda: model.choose("To", [" be"]),
+        lambda: model.autocomplete("To b"),
+    ):
+        with pytest.raises(UsageError, match="reads both sides"):
+            ask()
+
+
+def test_odd_choices_and_batches_are_refused() -> None:
+    model = language_model()
+    for choices in ([], ["a", ""]):
+        with pytest.raises(UsageError, match="nothing to choose from"):
+            model.choose("To", choices)
+    with pytest.raises(UsageError, match="longer than the model's context of 16"):
+        model.choose("To", [SAMPLE])
+    with pytest.raises(UsageError, match="no prompts"):
+        model.complete_batch([])
+    with pytest.raises(UsageError):
+        model.complete_batch(["To"], stop="")
+    with pytest.raises(UsageError, match="k must be"):
+        model.autocomplete("To", k=0)
+    assert model.choose(SAMPLE, [" be", " do"])[0].log_prob < 0, "of a prompt beyond the context the end is read"
+    assert model.beam_search(SAMPLE, max_tokens=40)[0].log_prob < 0
 
 
 def test_a_saved_folder_gives_the_same_model_back(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -178,11 +178,31 @@ def token_log_probs(model: Model, ids: Sequence[int], *, batch_rows: int = 16, s
         >>> token_log_probs(model, [tokenizer.end_of_text, *tokenizer.encode("To be")]).sum()
         tensor(-9.1372, dtype=torch.float64)
     """
-    whole = Stretch(ids, bytes=0, continues=False)
-    windows = _windows([whole], model.spec.context, stride)
+    return token_log_probs_batch(model, [ids], batch_rows=batch_rows, stride=stride)[0]
+
+
+def token_log_probs_batch(
+    model: Model, rows: Sequence[Sequence[int]], *, batch_rows: int = 16, stride: int | None = None
+) -> list[Tensor]:
+    """What `token_log_probs` gives for each of several sequences, which go through the model together.
+
+    Example:
+        >>> [len(one) for one in token_log_probs_batch(model, [[0, 7, 2], [0, 4]])]
+        [2, 1]
+    """
+    context = model.spec.context
+    windows = (
+        replace(window, row=row)
+        for row, ids in enumerate(rows)
+        for window in _windows([Stretch(ids, bytes=0, continues=False)], context, stride)
+    )
+    parts: list[list[Tensor]] = [[torch.zeros(0, dtype=torch.float64)] for _ in rows]
     # Of one sequence every window is full but the last, so sorting by length keeps their order.
-    parts = [_log_probs(model, batch) for batch in _batches(windows, model.spec.context, batch_rows)]
-    return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.float64)
+    for batch in _batches(windows, context, batch_rows):
+        fresh = [window.fresh for window in batch]
+        for window, values in zip(batch, torch.split(_log_probs(model, batch), fresh)):
+            parts[window.row].append(values)
+    return [torch.cat(values) for values in parts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +212,8 @@ class _Window:
     ids: Sequence[int]
     fresh: int
     """How many of the last ids are scored here; those before them are only context."""
+    row: int = 0
+    """Which of several sequences it is of."""
 
 
 def _windows(pieces: Iterable[Stretch], context: int, stride: int | None) -> Iterator[_Window]:

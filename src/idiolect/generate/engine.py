@@ -40,6 +40,7 @@ def generate(
     seed: int,
     samples: Sequence[int] = (0,),
     stop_ids: Collection[int] = (),
+    ended: Container[int] = (),
 ) -> Steps:
     """Continue a prompt, one token of every sample at each step.
 
@@ -56,6 +57,7 @@ def generate(
         seed: 0 or more.
         samples: which of the seed's continuations to draw, by number: `range(5)` for five, `[4]` for the fifth alone.
         stop_ids: a sample ends with the first of these that it chooses.
+        ended: samples that nobody wants more of; looked at after each step, so that the caller may add to it.
 
     Yields:
         For each step the pairs (sample, id) of the samples still running, in the order of `samples`. A stop id is
@@ -74,7 +76,7 @@ def generate(
         raise UsageError("There are no samples to draw: ask for at least 1.")
     numbers = dict.fromkeys(samples)
     rows = [_Row(place, n, list(prompt_ids), sample_generator(seed, n)) for place, n in enumerate(numbers)]
-    return _checked_steps(model, rows, sampling, max_tokens, frozenset(stop_ids), len(rows), ())
+    return _checked_steps(model, rows, sampling, max_tokens, frozenset(stop_ids), len(rows), ended)
 
 
 def generate_batch(
@@ -96,9 +98,7 @@ def generate_batch(
     Args:
         prompts: one or more, each of at least one id.
         batch_rows: prompts that are continued at the same time, 1 or more; memory grows with it.
-        ended: numbers of prompts that nobody wants more of; looked at before each step, so that the caller may add to
-            it.
-        model, sampling, max_tokens, seed, stop_ids: as in `generate`.
+        model, sampling, max_tokens, seed, stop_ids, ended: as in `generate`, prompts standing for samples.
 
     Yields:
         For each step the pairs (number of the prompt, id), in the order of the numbers.

@@ -80,6 +80,9 @@ class Tokenizer(ABC):
     roles: Mapping[str, str] = MappingProxyType({})
     """What its special tokens are for, where that has been said: of `frame.ROLES`, the name of the one that has it."""
 
+    unknown: int | None = None
+    """The id that stands for whatever the vocabulary cannot write; None: it can write everything, or refuses it."""
+
     drops_first_space: bool = False
     """Whether encoding puts a space in front of a text, so that decoding takes it away."""
 

@@ -56,6 +56,7 @@ class ExtendedTokenizer(Tokenizer):
         self.special_tokens = dict(special_tokens)
         self.kind = base.kind
         self.end_of_text_name = base.end_of_text_name
+        self.unknown = base.unknown
         self.drops_first_space = base.drops_first_space if normalizer is None else normalizer.prefix_space
         self.strips = dict(strips or {})
         self.late = frozenset(late)

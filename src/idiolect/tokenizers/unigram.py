@@ -60,6 +60,8 @@ class UnigramTokenizer(Tokenizer):
 
     kind = "unigram"
 
+    unknown: int
+
     def __init__(
         self,
         pieces: Sequence[str],

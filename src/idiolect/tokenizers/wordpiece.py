@@ -84,6 +84,8 @@ class WordPieceTokenizer(Tokenizer):
     """
 
     kind = "wordpiece"
+
+    unknown: int
     drops_first_space = True
 
     def __init__(

@@ -68,7 +68,7 @@ class WordTokenizer(Tokenizer):
         'the cat <|unknown|> the <|unknown|>'
     """
 
-    unknown = 1
+    unknown: int = 1
     """The id of every word that is not in the vocabulary."""
 
     drops_first_space = True
