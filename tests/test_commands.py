@@ -86,6 +86,30 @@ def test_a_completion_replays_with_its_seed(life: Path, capsys: pytest.CaptureFi
     assert "---" in capsys.readouterr().out
 
 
+def test_a_beam_search_prints_the_best_with_their_scores(life: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command("complete model To --beams 4 --nbest 3 --max-tokens 3")
+    lines = capsys.readouterr().out.splitlines()
+    scores = [float(line.split("  ")[0]) for line in lines if re.match(r"-\d", line)]
+    assert len(scores) == 3 and scores == sorted(scores, reverse=True)
+    assert lines[0].split("  ", 1)[1].startswith("To")
+    for words, sentence in (
+        ("--nbest 2", "how many beams"),
+        ("--beams 4 --temperature 0.5", "temperature has no effect"),
+    ):
+        assert cli.main(f"complete model To {words}".split()) == 2
+        assert sentence in capsys.readouterr().err
+
+
+def test_autocomplete_prints_words_with_their_probabilities(life: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["autocomplete", "model", "To be 7 ti", "-k", "3"]) == 0
+    lines = [line.split("  ") for line in capsys.readouterr().out.splitlines()]
+    assert 1 <= len(lines) <= 3 and all(word.startswith("ti") and 0 <= float(share) <= 1 for share, word in lines)
+    assert idiolect.autocomplete("model", "To be 7 ti", k=1)[0][0] == lines[0][1]
+    capsys.readouterr()
+    assert cli.main(["autocomplete", "model", "To", "--k", "0"]) == 2
+    assert "k must be at least 1" in capsys.readouterr().err
+
+
 def test_evaluation_gives_the_sum_of_log_probabilities(life: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("short.txt").write_text("To be 7 times.", encoding="utf-8")
     command("evaluate model short.txt --out evaluation")

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from idiolect.data.masking import Masking
 from idiolect.evaluation.ngram import KneserNey
 from idiolect.evaluation.perplexity import token_log_probs
+from idiolect.language_model import LanguageModel
 from idiolect.models.build import build
 from idiolect.models.model import Model
 from idiolect.models.spec import TransformerSpec
@@ -267,6 +268,36 @@ def test_t7_a_decoder_gives_embeddings_and_the_distribution_of_the_next_token(de
     ranked = probabilities[0, -1].argsort(descending=True)
     assert sorted(ranked.tolist()) == list(range(SPEC.vocab_size))
     assert probabilities[0, -1, ranked[0]] > probabilities[0, -1, ranked[-1]]
+
+
+def test_t7_a_decoder_ranks_the_next_words_and_completes_the_one_being_typed() -> None:
+    """`the movie was` → a ranked list of next words, each as likely as it was in what the model has read."""
+    texts = ["the movie was great"] * 5 + ["the movie was bad"] * 3 + ["the movies were long"] * 2
+    tokenizer = Tokenizer.train(texts, vocab_size=264)
+    network = build(
+        TransformerSpec(tokenizer.vocab_size, 32, layers=1, heads=2, kv_heads=2, dim=32, head_dim=16, mlp_dim=64)
+    )
+    network.init_weights(seed=0)
+    end = tokenizer.end_of_text
+    rows = [[*opening, *tokenizer.encode(text), end] for text in texts for opening in ([end], [])]
+    longest = max(map(len, rows))
+    ids = torch.tensor([row + [end] * (longest - len(row)) for row in rows])
+    optimizer = torch.optim.AdamW(network.parameters(), lr=0.01, weight_decay=0.0)
+    for _ in range(120):
+        loss = F.cross_entropy(network(ids[:, :-1]).flatten(0, 1), ids[:, 1:].flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    model = LanguageModel(network.eval(), tokenizer)
+
+    (first, p_first), (second, p_second) = model.autocomplete("the movie was ", k=2)
+    assert (first, second) == ("great", "bad")
+    assert p_first == pytest.approx(5 / 8, abs=0.1) and p_second == pytest.approx(3 / 8, abs=0.1)
+    words = model.autocomplete("the mov", k=2)
+    assert [word for word, _ in words] == ["movie", "movies"]
+    assert words[0][1] == pytest.approx(8 / 10, abs=0.1)
+    assert model.complete("the movie was", temperature=0) == " great"
+    assert [choice.text for choice in model.choose("the movie was", [" bad", " great"])] == [" great", " bad"]
 
 
 def test_t9_a_query_takes_a_weighted_mean_of_the_values(items: Tensor) -> None:

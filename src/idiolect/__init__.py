@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from idiolect.language_model import LanguageModel as LanguageModel
     from idiolect.language_model import load as load
     from idiolect.report import Report as Report
+    from idiolect.stages.autocomplete import autocomplete as autocomplete
     from idiolect.stages.complete import complete as complete
     from idiolect.stages.convert import convert as convert
     from idiolect.stages.encode import encode as encode
@@ -43,6 +44,7 @@ _HOMES = {
     "Report": "report",
     "Tokenizer": "tokenizers.base",
     "Tokens": "data.tokens",
+    "autocomplete": "stages.autocomplete",
     "complete": "stages.complete",
     "convert": "stages.convert",
     "encode": "stages.encode",

@@ -30,6 +30,7 @@ VERBS = {
     "encode": "Turn text into tokens on disk.",
     "pretrain": "Train a language model on tokens.",
     "complete": "Continue a prompt.",
+    "autocomplete": "Complete the word or line that is being typed.",
     "evaluate": "Measure a model on a text: loss, perplexity, bits per byte.",
     "lineage": "Print what an artifact was made from.",
     "verify": "Hash an artifact and its parents again.",
@@ -43,6 +44,7 @@ INPUT_HELP = {
     "tokens": "Folder that encode wrote.",
     "model": "Folder that pretrain wrote, or a Hugging Face folder of a kind that is known.",
     "prompt": "Text to continue.",
+    "typed": "Text whose last word, or line, may be unfinished.",
     "text": "Text to cut.",
     "path": "Folder of any artifact.",
 }
@@ -186,14 +188,15 @@ def _add_option(parser: argparse.ArgumentParser, parameter: inspect.Parameter) -
 
 def _add_setting(group: argparse._ArgumentGroup, setting: config.Setting) -> None:
     name = "--" + setting.name.replace("_", "-")
+    names = [f"-{setting.name}", name] if len(setting.name) == 1 else [name]
     default = "" if setting.default in (None, ()) else f" [{setting.default}]"
     text = (setting.meaning + default).replace("%", "%%")
     if bool in (setting.type, *typing.get_args(setting.type)):
-        group.add_argument(name, action=argparse.BooleanOptionalAction, help=text)
+        group.add_argument(*names, action=argparse.BooleanOptionalAction, help=text)
     elif typing.get_origin(setting.type) is tuple:
-        group.add_argument(name, nargs="+", metavar="VALUE", help=text)
+        group.add_argument(*names, nargs="+", metavar="VALUE", help=text)
     else:
-        group.add_argument(name, metavar=_placeholder(setting.type), help=text)
+        group.add_argument(*names, metavar=_placeholder(setting.type), help=text)
 
 
 def _placeholder(kind: Any) -> str:
