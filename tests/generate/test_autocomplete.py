@@ -182,6 +182,15 @@ def test_a_text_longer_than_the_context_is_read_from_its_end(make_decoder: Decod
     assert autocomplete(model, vocabulary, long, 3) == autocomplete(model, vocabulary, other, 3) != []
 
 
+def test_a_model_without_a_window_reads_everything(make_decoder: Decoders, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a recurrent network does, however short the text: the window must not shorten the search."""
+    model = make_decoder(vocab_size=TINY.vocab_size, context=64)
+    vocabulary, typed = Vocabulary(TINY, TINY.vocab_size, "word"), take_back(TINY, "b a", "word")
+    expected = autocomplete(model, vocabulary, typed, 9999)
+    monkeypatch.setattr(Transformer, "window", None)
+    assert autocomplete(model, vocabulary, typed, 9999) == expected
+
+
 def test_bad_requests_are_refused(make_decoder: Decoders) -> None:
     vocabulary, typed = Vocabulary(TINY, TINY.vocab_size, "word"), take_back(TINY, "a", "word")
     with pytest.raises(UsageError, match="k must be at least 1"):

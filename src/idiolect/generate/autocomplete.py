@@ -201,9 +201,9 @@ def likeliest_endings(
         width: sequences that go on at each level.
     """
     check_prompt(model, prompt_ids)
-    window = model.window or len(prompt_ids) + most
-    most = min(most, max(1, window // 2))
-    prompt_ids = prompt_ids[-max(1, window - most) :]
+    if model.window is not None:
+        most = min(most, model.window // 2)
+        prompt_ids = prompt_ids[-(model.window - most) :]
     found: dict[bytes, float] = defaultdict(float)
     spelled = 0.0 if typed else 1.0
     with torch.inference_mode(), evaluating(model):
