@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from idiolect.errors import ModelError
-from idiolect.models.config_json import read_config, write_config
+from idiolect.models.config_json import TokenIds, read_config, read_token_ids, write_config
 from idiolect.models.spec import RecurrentSpec, Spec, TransformerSpec
 from idiolect.nn.positions import RopeScaling
 
@@ -30,8 +30,11 @@ def rewrite(path: Path, **changes: object) -> None:
 
 
 def test_what_is_written_is_read(path: Path) -> None:
-    assert read_config(path) == (SPEC, "qwen3")
-    assert json.loads((path.parent / "generation_config.json").read_text()) == {"bos_token_id": 7, "eos_token_id": 7}
+    spec, config = read_config(path)
+    assert (spec, config["model_type"]) == (SPEC, "qwen3")
+    told = {"bos_token_id": 7, "eos_token_id": 7, "pad_token_id": None}
+    assert json.loads((path.parent / "generation_config.json").read_text()) == told
+    assert told.items() <= config.items()
 
 
 def test_the_older_spelling_of_the_rotary_base_is_read(path: Path) -> None:
@@ -112,7 +115,8 @@ STRETCHED = TransformerSpec(vocab_size=30, context=16, residual=False, rope_scal
 @pytest.mark.parametrize("spec", [OWN, LSTM, STRETCHED], ids=["alibi", "gru", "stretched"])
 def test_a_shape_of_our_own_is_read_back(tmp_path: Path, spec: Spec) -> None:
     write_config(spec, tmp_path, end_of_text=7, dtype=torch.float32)
-    assert read_config(tmp_path / "config.json") == (spec, "idiolect")
+    again, config = read_config(tmp_path / "config.json")
+    assert (again, config["model_type"]) == (spec, "idiolect")
 
 
 @pytest.mark.parametrize(
@@ -144,3 +148,37 @@ def test_a_shape_of_our_own_is_read_strictly(tmp_path: Path, changes: dict[str, 
         rewrite(path, shape=wrong)
         with pytest.raises(ModelError, match="shape"):
             read_config(path)
+
+
+def test_the_ids_of_generation_are_kept(tmp_path: Path) -> None:
+    tokens = TokenIds(begin=1, ends=(2, 7), pad=0)
+    write_config(SPEC, tmp_path, end_of_text=9, dtype=torch.float32, tokens=tokens)
+    for name in ("config.json", "generation_config.json"):
+        told = json.loads((tmp_path / name).read_text(encoding="utf-8"))
+        assert (told["bos_token_id"], told["eos_token_id"], told["pad_token_id"]) == (1, [2, 7], 0)
+    assert read_token_ids(tmp_path, SPEC.vocab_size) == tokens
+
+
+def test_generation_config_wins_over_config_and_may_be_absent(path: Path) -> None:
+    assert read_token_ids(path.parent, 30) == TokenIds(7, (7,))
+    generation = path.parent / "generation_config.json"
+    generation.write_text('{"eos_token_id": [3, 40, -1], "temperature": 0.6}', encoding="utf-8")
+    assert read_token_ids(path.parent, 30) == TokenIds(7, (3,)), "ids that no model can say are passed over"
+    generation.unlink()
+    assert read_token_ids(path.parent, 30) == TokenIds(7, (7,))
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"eos_token_id": "2"}', '{"eos_token_id": [true]}', "\udcff"])
+def test_a_damaged_generation_config_is_refused(path: Path, content: str) -> None:
+    generation = path.parent / "generation_config.json"
+    generation.write_text(content, encoding="utf-8", errors="surrogateescape")
+    with pytest.raises(ModelError):
+        read_token_ids(path.parent, 30)
+
+
+def test_an_encoder_claims_no_token_that_it_was_not_told_of(tmp_path: Path) -> None:
+    spec = TransformerSpec(vocab_size=30, context=16, family="encoder", masked_head=True)
+    write_config(spec, tmp_path, end_of_text=7, dtype=torch.float32)
+    config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    assert config["eos_token_id"] is config["bos_token_id"] is config["pad_token_id"] is None
+    assert not (tmp_path / "generation_config.json").exists(), "it does not generate"

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,37 +23,59 @@ from torch import Tensor
 from idiolect.errors import ModelError
 from idiolect.models.architectures.stored import Stored
 from idiolect.models.build import build
-from idiolect.models.config_json import read_config, stored_tensors, write_config, written
+from idiolect.models.config_json import (
+    TokenIds,
+    completed,
+    read_config,
+    standard_name,
+    stored_tensors,
+    write_config,
+    written,
+)
 from idiolect.models.model import Model
 
 WEIGHTS = "model.safetensors"
 SHARDS = "model.safetensors.index.json"
-HEAD = "lm_head.weight"
-"""The head's name in the files of most; tied to the embeddings, some write it there once more."""
 TYPES = ("F32", "F16", "BF16")
 """Stored types that are read; each becomes the model's fp32."""
 
-Files = dict[str, Any]
-"""Of each tensor, the open safetensors file that holds it (which comes without types)."""
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A tensor in an open safetensors file (which comes without types), and its name there."""
+
+    name: str
+    file: Any
+
+    def read(self) -> Tensor:
+        """The tensor itself."""
+        tensor: Tensor = self.file.get_tensor(self.name)
+        return tensor
 
 
-def save_model(model: Model, folder: Path, end_of_text: int) -> None:
+def save_model(
+    model: Model,
+    folder: Path,
+    end_of_text: int,
+    tokens: TokenIds = TokenIds(),  # noqa: B008  it cannot change
+) -> None:
     """Write a model into an existing folder; `transformers.AutoModelForCausalLM` then gives the same logits.
 
     Args:
         model: of any precision, on any device. A tied head is not stored twice.
         folder: where the three files go.
         end_of_text: the id that opens and closes documents, so that generation elsewhere knows where to stop.
+        tokens: other ids by their role; what ends a text, say, where it is more than one.
 
     Raises:
         ModelError: a weight is not a finite number.
     """
     parameters = {name: parameter.detach().cpu() for name, parameter in model.named_parameters()}
-    layout = stored_tensors(written(model.spec)["model_type"], parameters)
+    layout = stored_tensors(written(model.spec, tokens), model.spec, parameters)
     tensors = {stored.name: stored.packed(parameters) for stored in layout}
     for name, tensor in tensors.items():
         _check_finite(name, tensor, "The model")
-    write_config(model.spec, folder, end_of_text, next(model.parameters()).dtype)
+    write_config(model.spec, folder, end_of_text, next(model.parameters()).dtype, tokens)
     save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
     shutil.copymode(folder / "config.json", folder / WEIGHTS)  # safetensors lets only the owner read it
 
@@ -60,7 +84,7 @@ def load_model(folder: Path) -> Model:
     """Read a model from a folder: in fp32, on the CPU, in training mode as a new model is.
 
     Args:
-        folder: ours, or any Qwen3 folder of Hugging Face's, its weights in one file or in shards.
+        folder: ours, or Hugging Face's of a known architecture, its weights in one file or in shards.
 
     Raises:
         ModelError: the folder is not such a model, or is damaged.
@@ -68,35 +92,35 @@ def load_model(folder: Path) -> Model:
     Example:
         >>> model = load_model(Path("model"))
     """
-    spec, model_type = read_config(folder / "config.json")
+    spec, config = read_config(folder / "config.json")
     with ExitStack() as files:
-        found = _open_weights(folder, files)
+        found = _standard_names(folder, _open_weights(folder, files), config["model_type"])
         if spec.layers > len(found):  # before so many layers are built
             raise ModelError(f"{folder} holds {len(found)} tensors, too few for {spec.layers} layers.")
         with torch.device("meta"):
-            model = build(spec)
+            model = build(completed(spec, config["model_type"], found))
         shapes = {name: parameter.shape for name, parameter in model.named_parameters()}
-        layout = stored_tensors(model_type, shapes)
-        _check_headers(folder, found, {stored.name: stored.shape(shapes) for stored in layout}, repeats_head=spec.tied)
+        layout = stored_tensors(config, model.spec, shapes)
+        _check_headers(folder, found, layout, shapes)
         model = model.to_empty(device="cpu")
         parameters = dict(model.named_parameters())
         with torch.no_grad():
             for stored in layout:
-                tensor = found[stored.name].get_tensor(stored.name)
-                _check_finite(stored.name, tensor, str(folder))
+                tensor = found[stored.name].read()
+                _check_finite(found[stored.name].name, tensor, str(folder))
+                for copy in stored.copies:
+                    _check_copy(folder, found, stored.name, copy, tensor)
                 for name, part in stored.unpacked(tensor, shapes).items():
                     parameters[name].copy_(part)
-        if spec.tied and HEAD in found:
-            _check_head(folder, found, layout)
     return model
 
 
-def _open_weights(folder: Path, files: ExitStack) -> Files:
+def _open_weights(folder: Path, files: ExitStack) -> dict[str, Found]:
     """The open file that holds each tensor, by the tensor's name."""
     paths = [folder / WEIGHTS]
     if not paths[0].exists() and (folder / SHARDS).exists():
         paths = [folder / name for name in _shard_names(folder / SHARDS)]
-    stored: Files = {}
+    stored: dict[str, Found] = {}
     for path in paths:
         try:
             file = files.enter_context(safe_open(path, framework="pt"))
@@ -108,7 +132,7 @@ def _open_weights(folder: Path, files: ExitStack) -> Files:
         for name in names:
             if name in stored:
                 raise ModelError(f"{path} has the tensor {name}, which another shard has too.")
-            stored[name] = file
+            stored[name] = Found(name, file)
     return stored
 
 
@@ -124,16 +148,32 @@ def _shard_names(index: Path) -> list[str]:
     return names
 
 
-def _check_headers(folder: Path, found: Files, shapes: dict[str, list[int]], *, repeats_head: bool) -> None:
+def _standard_names(folder: Path, stored: dict[str, Found], model_type: str) -> dict[str, Found]:
+    """The parameters of a folder by the names that the architecture's module has for them."""
+    found: dict[str, Found] = {}
+    for name, tensor in stored.items():
+        known_as = standard_name(model_type, name)
+        if known_as in found:
+            raise ModelError(f"{folder} has {found[known_as].name} and {name}, which are two names of one tensor.")
+        if known_as is not None:
+            found[known_as] = tensor
+    return found
+
+
+def _check_headers(
+    folder: Path, found: dict[str, Found], layout: list[Stored], shapes: Mapping[str, Sequence[int]]
+) -> None:
     """Every tensor that is needed is there, of its shape and of a type that is read, and no other."""
-    missing = sorted(shapes.keys() - found.keys())
+    needed = {stored.name: stored.shape(shapes) for stored in layout}
+    missing = sorted(needed.keys() - found.keys())
     if missing:
         raise ModelError(f"{folder} lacks the tensor {missing[0]}.")
-    extra = sorted(found.keys() - shapes.keys() - ({HEAD} if repeats_head else set()))
+    extra = sorted(found.keys() - needed.keys() - {copy for stored in layout for copy in stored.copies})
     if extra:
-        raise ModelError(f"{folder} has the tensor {extra[0]}, for which config.json has no place.")
-    for name, expected in shapes.items():
-        header = found[name].get_slice(name)
+        raise ModelError(f"{folder} has the tensor {found[extra[0]].name}, for which config.json has no place.")
+    for key, expected in needed.items():
+        name = found[key].name
+        header = found[key].file.get_slice(name)
         shape, kind = header.get_shape(), header.get_dtype()
         if shape != expected:
             raise ModelError(f"{folder}: {name} has shape {shape}; config.json makes it {expected}.")
@@ -141,12 +181,15 @@ def _check_headers(folder: Path, found: Files, shapes: dict[str, list[int]], *, 
             raise ModelError(f"{folder}: {name} is of type {kind}; only {', '.join(TYPES)} can be read.")
 
 
-def _check_head(folder: Path, found: Files, layout: list[Stored]) -> None:
-    """A tied head that is written a second time says the same as the embeddings."""
-    embedding = next(stored.name for stored in layout if stored.parts == ("embed_tokens.weight",))
-    head, embedded = found[HEAD].get_tensor(HEAD), found[embedding].get_tensor(embedding)
-    if head.dtype != embedded.dtype or not torch.equal(head, embedded):
-        raise ModelError(f"{folder}: {HEAD} differs from {embedding}, though tie_word_embeddings is true.")
+def _check_copy(folder: Path, found: dict[str, Found], name: str, copy: str, tensor: Tensor) -> None:
+    """What is written a second time (a tied head) says the same there."""
+    if copy not in found:
+        return
+    again = found[copy].read()
+    if again.dtype != tensor.dtype or not torch.equal(again, tensor):
+        raise ModelError(
+            f"{folder}: {found[copy].name} differs from {found[name].name}, though tie_word_embeddings is true."
+        )
 
 
 def _check_finite(name: str, tensor: Tensor, owner: str) -> None:

@@ -27,6 +27,7 @@ CLASSES = {
     "qwen3": "Qwen3ForCausalLM",
 }
 """The architectures, and their classes in `transformers`."""
+HEAD = "lm_head.weight"
 
 
 def read(fields: Fields) -> TransformerSpec:
@@ -116,7 +117,12 @@ def written(spec: TransformerSpec) -> dict[str, Any] | None:
     }
 
 
-def stored(names: Iterable[str]) -> list[Stored]:
+def standard(name: str) -> str | None:
+    """Older files hold the speeds of the rotary angles too, which config.json tells."""
+    return None if name.endswith(".rotary_emb.inv_freq") else name
+
+
+def stored(spec: TransformerSpec, names: Iterable[str]) -> list[Stored]:
     """Which tensor holds which parameter."""
     ours_to_theirs = {
         ".attention.": ".self_attn.",
@@ -127,9 +133,10 @@ def stored(names: Iterable[str]) -> list[Stored]:
     def theirs(name: str) -> str:
         for ours, other in ours_to_theirs.items():
             name = name.replace(ours, other)
-        return name if name == "lm_head.weight" else f"model.{name}"
+        return name if name == HEAD else f"model.{name}"
 
-    return [Stored(theirs(name), (name,)) for name in names]
+    head = (HEAD,) if spec.tied else ()
+    return [Stored(theirs(name), (name,), copies=head if name == "embed_tokens.weight" else ()) for name in names]
 
 
 def _rope(fields: Fields) -> tuple[float, RopeScaling | None]:

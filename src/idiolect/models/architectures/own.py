@@ -40,6 +40,11 @@ def written(spec: Spec) -> dict[str, Any]:
     return {"architectures": [ARCHITECTURE], "model_type": MODEL_TYPE, "shape": asdict(spec)}
 
 
+def standard(name: str) -> str | None:
+    """Nothing is called otherwise."""
+    return name
+
+
 def stored(names: Iterable[str]) -> list[Stored]:
     """Each parameter is a tensor of its own name."""
     return [Stored(name, (name,)) for name in names]

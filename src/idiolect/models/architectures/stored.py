@@ -28,6 +28,8 @@ class Stored:
     """Whether the matrix of the file is turned over (GPT-2's)."""
     blank_rows: int = 0
     """Rows in front that no position uses (RoBERTa's positions); written as zeros."""
+    copies: tuple[str, ...] = ()
+    """Names under which a file may hold it once more (a tied head): it must say the same there. Never written."""
 
     def shape(self, shapes: Mapping[str, Sequence[int]]) -> list[int]:
         """Its shape in the file, given those of the parameters."""
