@@ -20,6 +20,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from idiolect.errors import ArtifactError, ModelError, TokenizerError, UsageError
 from idiolect.evaluation.perplexity import token_log_probs
 from idiolect.language_model import LanguageModel, load
+from idiolect.models.config_json import TokenIds
 from idiolect.models.model import Model
 from idiolect.models.spec import TransformerSpec
 from idiolect.models.transformer import Transformer
@@ -404,6 +405,28 @@ def test_a_folder_without_a_fingerprint_is_checked_for_size_only(tmp_path: Path)
     Tokenizer.train([SAMPLE], kind="bpe", vocab_size=BPE.vocab_size + 1).save(tmp_path)
     with pytest.raises(TokenizerError, match="291 tokens and the model room for 290"):
         load(tmp_path)
+
+
+def test_the_names_that_users_of_transformers_look_for(tmp_path: Path) -> None:
+    language = language_model()
+    language.save_pretrained(tmp_path)
+    for name in (tmp_path, str(tmp_path)):
+        again = LanguageModel.from_pretrained(name)
+        assert torch.equal(again.log_prob("To be"), language.log_prob("To be"))
+
+
+def test_every_token_that_ends_a_text_is_kept_and_heeded(tmp_path: Path) -> None:
+    """Checkpoints have several: one for documents, one for turns of a conversation."""
+    tokenizer = BPE.extend(["<|turn|>"], special=True)
+    letter, turn = BPE.encode("T")[0], tokenizer.special_tokens["<|turn|>"]
+    language = language_model(tokenizer)
+    language.tokens = TokenIds(begin=letter, ends=(BPE.end_of_text, turn))
+    language.save(tmp_path)
+    again = load(tmp_path)
+    assert again.tokens == language.tokens
+    assert AutoModelForCausalLM.from_pretrained(tmp_path).generation_config.eos_token_id == [BPE.end_of_text, turn]
+    model = Scripted([letter, turn, letter, letter], tokenizer.vocab_size)
+    assert LanguageModel(model, tokenizer, again.tokens).complete("", temperature=0, max_tokens=4) == "T"
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"idiolect": 3}', "{", '{"model_type": "unheard of"}', "\udcff"])

@@ -12,7 +12,20 @@ import idiolect
 
 SOURCE = Path(idiolect.__file__).parent
 LAYERS = [
-    *("_native", "errors", "config", "disk", "artifact", "compute", "journal", "engine", "figures", "report", "text"),
+    *(
+        "_native",
+        "errors",
+        "config",
+        "disk",
+        "hub",
+        "artifact",
+        "compute",
+        "journal",
+        "engine",
+        "figures",
+        "report",
+        "text",
+    ),
     *("tokenizers", "data", "nn", "models", "objectives", "train", "generate", "evaluation", "language_model"),
     *("pretraining", "stages", "recipes", "cli"),
 ]

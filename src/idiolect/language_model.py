@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -21,9 +22,12 @@ from idiolect.generate.choices import ending_log_probs
 from idiolect.generate.engine import generate, generate_batch
 from idiolect.generate.sampling import Sampling, SamplingOptions
 from idiolect.generate.texts import Choice, Scored, common_length, pieces, stop_strings, whole_text
+from idiolect.hub import folder_of
+from idiolect.models.architectures.own import ARCHITECTURE
 from idiolect.models.build import count_parameters
+from idiolect.models.config_json import TokenIds, read_token_ids, written
 from idiolect.models.model import Model
-from idiolect.models.spec import Spec
+from idiolect.models.spec import Spec, TransformerSpec
 from idiolect.models.weights import load_model, save_model
 from idiolect.tokenizers.base import Tokenizer
 
@@ -46,7 +50,15 @@ class LanguageModel:
     model: Model
     tokenizer: Tokenizer
 
-    def __init__(self, model: Model, tokenizer: Tokenizer) -> None:
+    tokens: TokenIds
+    """Which ids begin and end texts, where the folder it was read from says more than the tokenizer does."""
+
+    def __init__(
+        self,
+        model: Model,
+        tokenizer: Tokenizer,
+        tokens: TokenIds = TokenIds(),  # noqa: B008  it cannot change
+    ) -> None:
         """Raises TokenizerError when the tokenizer has ids that the model has no place for."""
         if tokenizer.vocab_size > model.spec.vocab_size:
             raise TokenizerError(
@@ -55,6 +67,7 @@ class LanguageModel:
             )
         self.model = model
         self.tokenizer = tokenizer
+        self.tokens = tokens
         self._vocabularies: dict[Unit, Vocabulary] = {}  # made when first needed
 
     @property
@@ -72,7 +85,8 @@ class LanguageModel:
                 that does not record its tokenizer's fingerprint (Hugging Face's own) is only checked for size.
         """
         folder = Path(folder)
-        loaded = cls(load_model(folder).eval(), Tokenizer.load(folder))
+        model = load_model(folder).eval()
+        loaded = cls(model, Tokenizer.load(folder), read_token_ids(folder, model.spec.vocab_size))
         recorded = _read_config(folder).get("idiolect", {}).get("tokenizer_fingerprint")
         if recorded not in (None, loaded.tokenizer.fingerprint()):
             raise TokenizerError(
@@ -80,10 +94,34 @@ class LanguageModel:
             )
         return loaded
 
-    def save(self, folder: str | Path) -> None:
-        """Write a folder that `load`, and Hugging Face's `AutoModelForCausalLM` and `AutoTokenizer`, read.
+    @classmethod
+    def from_pretrained(cls, name: str | Path, *, revision: str | None = None) -> LanguageModel:
+        """Read a model folder, or download one from the Hugging Face hub; a folder of this name wins.
 
-        It holds the weights, the tokenizer and its fingerprint, and a model card. The folder is made where it is
+        Args:
+            name: a folder, or a name as the hub has it. Of the hub only configuration, safetensors and tokenizer are
+                downloaded, by the optional package `huggingface_hub`.
+            revision: which of the hub's versions: a commit, a tag or a branch; None: the newest.
+
+        Raises:
+            UsageError: there is no such folder, and the package is missing or the name is none of the hub's.
+            ModelError, TokenizerError: as `load`; or the download failed.
+
+        Example:
+            >>> model = LanguageModel.from_pretrained("openai-community/gpt2")
+            >>> model.complete("Once upon a time", max_tokens=20)
+        """
+        return cls.load(folder_of(name, revision))
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """What `save` does, by the name that users of `transformers` look for."""
+        self.save(folder)
+
+    def save(self, folder: str | Path) -> None:
+        """Write a folder that `load`, and Hugging Face's `transformers` (`AutoModel…`, `AutoTokenizer`), read.
+
+        A shape that no architecture of theirs has is written as our own, which only this package reads. The folder
+        holds the weights, the tokenizer and its fingerprint, and a model card. The folder is made where it is
         missing; files of an earlier save are replaced.
 
         Raises:
@@ -95,7 +133,7 @@ class LanguageModel:
             folder.mkdir(parents=True, exist_ok=True)
             if card.exists() and CARD_MARK not in card.read_text(encoding="utf-8", errors="replace"):
                 raise ArtifactError(f"{card} is not a model card and would be lost: choose another folder.")
-            save_model(self.model, folder, end_of_text=self.tokenizer.end_of_text)
+            save_model(self.model, folder, self.tokenizer.end_of_text, self._known_tokens())
             config = _read_config(folder)
             config["idiolect"]["tokenizer_fingerprint"] = self.tokenizer.fingerprint()
             (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
@@ -354,7 +392,7 @@ class LanguageModel:
             max_tokens=max_tokens,
             seed=secrets.randbits(63) if seed is None else seed,
             samples=samples,
-            stop_ids=[self.tokenizer.end_of_text],
+            stop_ids=[self.tokenizer.end_of_text, *self.tokens.ends],
             ended=ended,
         )
         return pieces(self.tokenizer, steps, stop_strings(samples, stop), ended)
@@ -363,14 +401,30 @@ class LanguageModel:
         """The ids of a prompt; of an empty one, the token that opens a document."""
         return self.tokenizer.encode(prompt) or [self.tokenizer.end_of_text]
 
+    def _known_tokens(self) -> TokenIds:
+        """The ids by their role, with those that only the tokenizer tells of."""
+        roles = {role: self.tokenizer.special_tokens[name] for role, name in self.tokenizer.roles.items()}
+        pad = roles.get("pad") if self.tokens.pad is None else self.tokens.pad
+        return replace(self.tokens, pad=pad)
+
     def _card(self) -> str:
         """The model card: what this is, how to use it, and what it is not."""
         spec = self.spec
         parameters = count_parameters(spec)
+        masked = isinstance(spec, TransformerSpec) and spec.family == "encoder"
+        known = written(spec, self._known_tokens())["architectures"][0]
+        theirs = "`transformers` reads the folder too (`AutoModel`, `AutoTokenizer`)."
+        if known.endswith("LMHeadModel") or known.endswith("ForCausalLM"):
+            theirs = "`transformers` reads the folder too (`AutoModelForCausalLM`, `AutoTokenizer`)."
+        if known == ARCHITECTURE:
+            theirs = "`transformers` has no model of this shape; its tokenizer (`AutoTokenizer`) it reads."
+        task = "fill-mask" if masked else "text-generation"
+        use = 'print(model.embed(["Once"]))' if masked else 'print(model.complete("Once", max_tokens=50))'
+        what = _ENCODER if masked else _DECODER
         return f"""\
 ---
 {CARD_MARK}
-pipeline_tag: text-generation
+pipeline_tag: {task}
 tags:
 - idiolect
 - {spec.family}
@@ -385,21 +439,33 @@ A {spec.family} of {parameters:,} parameters: {spec.layers} layers of width {spe
 import idiolect
 
 model = idiolect.load("this/folder")
-print(model.complete("Once", max_tokens=50))
+{use}
 ```
 
-`transformers` reads the folder too (`AutoModelForCausalLM`, `AutoTokenizer`).
+{theirs}
 
 ## What to expect
 
-It continues text in the manner of the text it was trained on. It knows nothing else, states falsehoods as readily as
-facts, repeats what was wrong or unfair in that text, and may give back passages of it word for word: share it as you
-would share the text itself.
+{what}
 """
 
 
+_DECODER = """\
+It continues text in the manner of the text it was trained on. It knows nothing else, states falsehoods as readily as
+facts, repeats what was wrong or unfair in that text, and may give back passages of it word for word: share it as you
+would share the text itself."""
+_ENCODER = """\
+It makes vectors of text, and says which token stood at a masked place, as in the text it was trained on. What is wrong
+or unfair in that text shows in both, and passages of it may be drawn out of it: share it as you would share the text
+itself."""
+
+
 def load(folder: str | Path) -> LanguageModel:
-    """Read a model folder: `LanguageModel.load`, under the name people look for first."""
+    """Read a model folder, ours or Hugging Face's: `LanguageModel.load`, under the name people look for first.
+
+    Example:
+        >>> model = load("model")
+    """
     return LanguageModel.load(folder)
 
 
