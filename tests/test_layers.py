@@ -26,7 +26,7 @@ LAYERS = [
         "report",
         "text",
     ),
-    *("tokenizers", "data", "nn", "models", "objectives", "train", "generate", "evaluation", "language_model"),
+    *("tokenizers", "data", "nn", "models", "gguf", "objectives", "train", "generate", "evaluation", "language_model"),
     *("pretraining", "stages", "recipes", "cli"),
 ]
 """From the ground up: a module may import from its own layer and from those before it."""

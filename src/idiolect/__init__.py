@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from idiolect.stages.convert import convert as convert
     from idiolect.stages.encode import encode as encode
     from idiolect.stages.evaluate import evaluate as evaluate
+    from idiolect.stages.export import export as export
     from idiolect.stages.gather import gather as gather
     from idiolect.stages.inspect import inspect as inspect
     from idiolect.stages.lineage import lineage as lineage
@@ -49,6 +50,7 @@ _HOMES = {
     "convert": "stages.convert",
     "encode": "stages.encode",
     "evaluate": "stages.evaluate",
+    "export": "stages.export",
     "gather": "stages.gather",
     "inspect": "stages.inspect",
     "lineage": "stages.lineage",

@@ -31,6 +31,7 @@ VERBS = {
     "pretrain": "Train a language model on tokens.",
     "complete": "Continue a prompt.",
     "autocomplete": "Complete the word or line that is being typed.",
+    "export": "Write a model for llama.cpp (GGUF) or transformers.",
     "evaluate": "Measure a model on a text: loss, perplexity, bits per byte.",
     "lineage": "Print what an artifact was made from.",
     "verify": "Hash an artifact and its parents again.",
@@ -50,7 +51,7 @@ INPUT_HELP = {
 }
 
 OPTION_HELP = {
-    "out": "Folder to write (convert: or file).",
+    "out": "Folder to write (convert, export: or file).",
     "force": "Make it even where it is unchanged, and replace what was made from something else.",
     "config": "TOML file of settings; options given here win over it.",
 }

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -25,9 +26,16 @@ def write_durably(path: Path, text: str) -> None:
 
 def replace_file(path: Path, content: bytes) -> None:
     """Have a file with this content at `path`: it is whole there or not at all, and an older one stays until then."""
+    with replacing(path) as unfinished:
+        unfinished.write_bytes(content)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A file to write instead of `path`, which becomes it when all is written: the same promise, for large ones."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        unfinished.write_bytes(content)
+        yield unfinished
         flush(unfinished)
         os.replace(unfinished, path)
         flush(path.parent)
