@@ -83,6 +83,9 @@ TOKENIZERS = {
     "of kind characters": Tokenizer.train([TEXT], kind="characters"),
     "pattern o200k": Tokenizer.train([TEXT], kind="bpe", vocab_size=280, pattern="o200k"),
     "no tokens for bytes, and this one has": Tokenizer.train([TEXT], kind="unigram", vocab_size=280),
+    "only marks spaces, and this one joins them": Tokenizer.train(
+        [TEXT], kind="bpe", vocab_size=280, ties="sentencepiece", byte_fallback=True
+    ),
     "this one has no tokens for bytes": Tokenizer.train([TEXT], kind="bpe", vocab_size=30, ties="sentencepiece"),
 }
 

@@ -49,7 +49,7 @@ def check(model: LanguageModel, folder: Path) -> None:
     own = model.tokenizer
     texts: list[tuple[str, ...]] = [(text,) for text in SENTENCES] + [(SENTENCES[0], SENTENCES[1])]
     for pair in texts:
-        theirs = tokenizer(*pair, return_tensors="pt")
+        theirs = tokenizer(*pair, return_tensors="pt", return_token_type_ids=True)
         framed = own.framed(*map(own.encode, pair))
         assert framed.ids == theirs["input_ids"][0].tolist()
         assert framed.segments == theirs["token_type_ids"][0].tolist()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import tempfile
 from functools import cache
+from pathlib import Path
 
+import sentencepiece
 import torch
 
 from idiolect.language_model import LanguageModel
@@ -11,7 +15,6 @@ from idiolect.models.build import build
 from idiolect.models.spec import TransformerSpec
 from idiolect.nn.positions import RopeScaling
 from idiolect.tokenizers.base import Tokenizer
-from idiolect.tokenizers.normalize import Normalizer
 
 TEXT = (
     "Once there was a fisherman in a naïve little town by the sea, and every morning, at 5:30, he went out in his boat."
@@ -22,10 +25,6 @@ TOKENIZERS: dict[str, dict[str, object]] = {
     "gpt2": {"kind": "bpe", "vocab_size": 320, "pattern": "gpt2"},
     "cl100k": {"kind": "bpe", "vocab_size": 320, "pattern": "cl100k"},
     "qwen2": {"kind": "bpe", "vocab_size": 320, "pattern": "qwen2"},
-    "characters": {
-        **{"kind": "bpe", "vocab_size": 380, "ties": "sentencepiece", "byte_fallback": True},
-        "normalizer": Normalizer(prefix_space=True, mark=True),
-    },
     "unigram": {"kind": "unigram", "vocab_size": 60, "mode": "sentencepiece", "byte_fallback": False},
 }
 SHAPES: dict[str, dict[str, object]] = {
@@ -46,7 +45,23 @@ SHAPES: dict[str, dict[str, object]] = {
 
 @cache
 def tokenizer_of(name: str) -> Tokenizer:
-    """A tokenizer learnt from the text."""
+    """A tokenizer learnt from the text; "sentencepiece" is BPE of characters as Llama 2 has it."""
+    if name == "sentencepiece":
+        file = io.BytesIO()
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter([TEXT] * 3),
+            model_writer=file,
+            model_type="bpe",
+            vocab_size=360,
+            byte_fallback=True,
+            normalization_rule_name="identity",
+            remove_extra_whitespaces=False,
+            minloglevel=2,
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "tokenizer.model")
+            path.write_bytes(file.getvalue())
+            return Tokenizer.load(path)
     return Tokenizer.train([TEXT] * 3, **TOKENIZERS[name])  # type: ignore[arg-type]
 
 

@@ -74,7 +74,7 @@ def test_every_shape_says_the_same(tmp_path: Path, shape: str, kept_as: Type) ->
 ODD = "fisherman's  boat,\n\n   1234567 fish?!   \tHE'LL naïve — 你好 🙂👩‍👩‍👧 <|endoftext|> \u00a0x\r\n it's 3.14  "
 
 
-@pytest.mark.parametrize("name", TOKENIZERS)
+@pytest.mark.parametrize("name", [*TOKENIZERS, "sentencepiece"])
 def test_every_tokenizer_has_the_same_ids(tmp_path: Path, name: str) -> None:
     peer = opened(speaker("llama", name, padding=5), tmp_path)
     tokenizer = tokenizer_of(name)
@@ -82,7 +82,7 @@ def test_every_tokenizer_has_the_same_ids(tmp_path: Path, name: str) -> None:
         assert peer.tokenize(text.encode(), add_bos=False, special=False) == tokenizer.encode(text), text
 
 
-@pytest.mark.parametrize("name", ["cl100k", "qwen2", "characters", "unigram"])
+@pytest.mark.parametrize("name", ["cl100k", "qwen2", "sentencepiece", "unigram"])
 def test_a_model_speaks_through_every_tokenizer(tmp_path: Path, name: str) -> None:
     model = speaker("llama", name)
     peer = opened(model, tmp_path)

@@ -104,7 +104,7 @@ def _of_characters(tokenizer: Tokenizer, base: BytePairTokenizer) -> _Pieces:
     if not base.byte_ids:
         raise TokenizerError("it writes what is no token byte by byte, and this one has no tokens for bytes.")
     if base.normalizer.charsmap or base.normalizer.collapse_spaces or not base.normalizer.mark:
-        raise TokenizerError("of BPE of characters it does nothing to text but to mark spaces, and this one does more.")
+        raise TokenizerError("before BPE of characters it only marks spaces, and this one joins them, or has rules.")
     return _of_sentencepiece(tokenizer, {"model": "llama"})
 
 
