@@ -15,7 +15,7 @@ from huggingface_hub import ModelCard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokenizer
 
 from idiolect.errors import ArtifactError, ModelError, TokenizerError, UsageError
 from idiolect.evaluation.perplexity import token_log_probs
@@ -405,6 +405,27 @@ def test_a_folder_without_a_fingerprint_is_checked_for_size_only(tmp_path: Path)
     Tokenizer.train([SAMPLE], kind="bpe", vocab_size=BPE.vocab_size + 1).save(tmp_path)
     with pytest.raises(TokenizerError, match="291 tokens and the model room for 290"):
         load(tmp_path)
+
+
+def test_an_encoder_is_written_as_what_it_is(tmp_path: Path) -> None:
+    """RoBERTa's folder, its positions counted from the padding token; no end of texts is claimed."""
+    tokenizer = BPE.extend(["<pad>", "<mask>"], special=True).with_frame(roles={"pad": "<pad>", "mask": "<mask>"})
+    shape = {
+        **{"family": "encoder", "masked_head": True, "types": 1, "positions": "learned", "norm": "layer"},
+        **{"norm_place": "post", "qk_norm": False, "biases": "all", "gated": False, "activation": "gelu"},
+        **{"embedding_norm": True, "layers": 1, "heads": 2, "kv_heads": 2, "dim": 16, "head_dim": 8, "mlp_dim": 24},
+    }
+    model = Transformer(TransformerSpec(tokenizer.vocab_size, 16, **shape))  # type: ignore[arg-type]
+    model.init_weights(seed=0)
+    LanguageModel(model.eval(), tokenizer).save(tmp_path)
+    peer = AutoModelForMaskedLM.from_pretrained(tmp_path).eval()
+    assert (peer.config.model_type, peer.config.pad_token_id) == ("roberta", tokenizer.role("pad"))
+    assert peer.config.eos_token_id is None and not (tmp_path / "generation_config.json").exists()
+    ids = torch.tensor([tokenizer.encode("To be is to do")])
+    with torch.no_grad():
+        torch.testing.assert_close(peer(ids).logits, load(tmp_path).model(ids), atol=1e-5, rtol=0)
+    card = ModelCard.load(tmp_path / "README.md")
+    assert card.data.pipeline_tag == "fill-mask" and "AutoModel`" in card.text and "embed" in card.text
 
 
 def test_the_names_that_users_of_transformers_look_for(tmp_path: Path) -> None:
