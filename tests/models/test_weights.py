@@ -56,9 +56,14 @@ def test_transformers_computes_the_same_logits(tmp_path: Path, make_decoder, sha
     save_model(model, tmp_path, end_of_text=3)
     theirs, notes = transformers.AutoModelForCausalLM.from_pretrained(tmp_path, output_loading_info=True)
     assert not any(notes.values()), notes
+    torch.manual_seed(0)
     ids = torch.randint(model.spec.vocab_size, (3, model.spec.context))
     with torch.no_grad():
-        torch.testing.assert_close(theirs(ids).logits, model(ids), atol=1e-5, rtol=0)
+        told, exact = theirs(ids).logits, copy.deepcopy(model).double()(ids)
+        # QK-norm of heads of two channels magnifies rounding: that of theirs is what can be asked of ours.
+        rounding = float((told - exact).abs().max())
+        torch.testing.assert_close(told, model(ids), atol=max(1e-5, 2 * rounding), rtol=0)
+    assert rounding < 1e-4
     assert theirs.dtype == torch.float32
     assert theirs.generation_config.eos_token_id == theirs.config.bos_token_id == 3
 
