@@ -367,7 +367,7 @@ def test_the_card_says_what_it_is(tmp_path: Path) -> None:
     card = ModelCard.load(tmp_path / "README.md")
     assert card.data.library_name == "idiolect"
     assert card.data.pipeline_tag == "text-generation"
-    assert "trained on rows of\n16 tokens" in card.text
+    assert "trained on rows of 16 tokens" in card.text
 
 
 def test_saving_again_replaces_and_a_strangers_readme_is_kept(tmp_path: Path) -> None:

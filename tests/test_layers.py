@@ -11,24 +11,11 @@ import pytest
 import idiolect
 
 SOURCE = Path(idiolect.__file__).parent
-LAYERS = [
-    *(
-        "_native",
-        "errors",
-        "config",
-        "disk",
-        "hub",
-        "artifact",
-        "compute",
-        "journal",
-        "engine",
-        "figures",
-        "report",
-        "text",
-    ),
-    *("tokenizers", "data", "nn", "models", "gguf", "objectives", "train", "generate", "evaluation", "language_model"),
-    *("pretraining", "stages", "recipes", "cli"),
-]
+LAYERS = """
+    _native errors config disk hub artifact compute journal engine figures report text
+    tokenizers data nn models embeddings gguf objectives train generate evaluation model_card language_model
+    pretraining stages recipes cli
+""".split()
 """From the ground up: a module may import from its own layer and from those before it."""
 ABOVE_ALL = {"__init__", "__main__"}
 """The doors of the package: they see every layer."""

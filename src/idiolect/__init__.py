@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from idiolect.stages.encode import encode as encode
     from idiolect.stages.evaluate import evaluate as evaluate
     from idiolect.stages.export import export as export
+    from idiolect.stages.fill import fill as fill
     from idiolect.stages.gather import gather as gather
     from idiolect.stages.inspect import inspect as inspect
     from idiolect.stages.lineage import lineage as lineage
     from idiolect.stages.pretrain import pretrain as pretrain
+    from idiolect.stages.prove import prove as prove
     from idiolect.stages.tokenize import tokenize as tokenize
     from idiolect.stages.verify import verify as verify
     from idiolect.text.corpus import Corpus as Corpus
@@ -51,11 +53,13 @@ _HOMES = {
     "encode": "stages.encode",
     "evaluate": "stages.evaluate",
     "export": "stages.export",
+    "fill": "stages.fill",
     "gather": "stages.gather",
     "inspect": "stages.inspect",
     "lineage": "stages.lineage",
     "load": "language_model",
     "pretrain": "stages.pretrain",
+    "prove": "stages.prove",
     "tokenize": "stages.tokenize",
     "verify": "stages.verify",
 }

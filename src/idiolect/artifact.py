@@ -44,6 +44,8 @@ RECORDS = ("config.toml", "forecast.json", "metrics.jsonl", "report.html", "tens
 """Files about the run rather than of its result: hashed and verified, but not part of the digest."""
 SCRATCH = ("checkpoints", "recipe", ".lock")
 """What an unfinished run keeps beside its payload; it is dropped when the artifact is whole."""
+NOTES = ("README.md",)
+"""What people may write on in a finished artifact: a model's card. It is no part of what is verified."""
 
 
 UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT, errno.ENAMETOOLONG, errno.EFBIG)
@@ -405,7 +407,7 @@ def _lock(partial: Path, out: Path) -> int:
 def _files(folder: Path) -> list[str]:
     """Names of the files of an artifact, sorted, relative to it."""
     names = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return sorted(name.as_posix() for name in names if name.parts[0] not in (*SCRATCH, MANIFEST))
+    return sorted(name.as_posix() for name in names if name.parts[0] not in (*SCRATCH, *NOTES, MANIFEST))
 
 
 def _payload(manifest: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,26 +14,25 @@ from typing import Any, Unpack
 
 from torch import Tensor
 
+from idiolect.embeddings.contextual import Pooling, embed
 from idiolect.errors import ArtifactError, TokenizerError, UsageError
 from idiolect.evaluation.perplexity import token_log_probs_batch
 from idiolect.generate.autocomplete import Unit, Vocabulary, autocomplete, take_back
 from idiolect.generate.beam import beam_search
 from idiolect.generate.choices import ending_log_probs
 from idiolect.generate.engine import generate, generate_batch
+from idiolect.generate.filling import Filled, fill
 from idiolect.generate.sampling import Sampling, SamplingOptions
 from idiolect.generate.texts import Choice, Scored, common_length, pieces, stop_strings, whole_text
 from idiolect.hub import folder_of
-from idiolect.models.architectures.own import ARCHITECTURE
-from idiolect.models.build import count_parameters
+from idiolect.model_card import CARD, card_of, check_card
 from idiolect.models.config_json import TokenIds, read_token_ids, written
 from idiolect.models.model import Model
-from idiolect.models.spec import Spec, TransformerSpec
+from idiolect.models.spec import Spec
 from idiolect.models.weights import load_model, save_model
 from idiolect.tokenizers.base import Tokenizer
 
 CONFIG = "config.json"
-CARD = "README.md"
-CARD_MARK = "library_name: idiolect"
 
 
 class LanguageModel:
@@ -128,17 +127,16 @@ class LanguageModel:
             ArtifactError: the folder cannot be written, or has a README.md that is not a model card of this package.
         """
         folder = Path(folder)
-        card = folder / CARD
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            if card.exists() and CARD_MARK not in card.read_text(encoding="utf-8", errors="replace"):
-                raise ArtifactError(f"{card} is not a model card and would be lost: choose another folder.")
+            check_card(folder)
             save_model(self.model, folder, self.tokenizer.end_of_text, self._known_tokens())
             config = _read_config(folder)
             config["idiolect"]["tokenizer_fingerprint"] = self.tokenizer.fingerprint()
             (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
             self.tokenizer.save(folder)
-            card.write_text(self._card(), encoding="utf-8")
+            architecture = written(self.spec, self._known_tokens())["architectures"][0]
+            (folder / CARD).write_text(card_of(self.spec, self.tokenizer, architecture), encoding="utf-8")
         except (FileExistsError, NotADirectoryError, PermissionError) as error:
             raise ArtifactError(f"{folder} cannot be written ({error.strerror}): choose another folder.") from error
 
@@ -284,6 +282,35 @@ class LanguageModel:
         )
         return [Scored(whole_text(self.tokenizer, one.ids), one.score, one.log_prob) for one in found]
 
+    def embed(self, texts: Sequence[str], *, pooling: Pooling = "mean") -> Tensor:
+        """A vector for each text (N, D), in fp32 on the CPU: its hidden states made one.
+
+        Args:
+            texts: each at most a context long.
+            pooling: "mean" of all positions; "cls", the first, which an encoder trained on pairs uses for the text;
+                or "last", in which a decoder has seen all of the text.
+
+        Raises:
+            UsageError: a text is too long.
+
+        Example:
+            >>> vectors = model.embed(["the movie was great", "a wonderful film"])
+            >>> torch.cosine_similarity(vectors[0], vectors[1], dim=0)
+        """
+        return embed(self.model, self.tokenizer, texts, pooling)
+
+    def fill(self, text: str, *, k: int = 5) -> list[Filled]:
+        """For each mask in a text, the `k` likeliest tokens with their probabilities; encoders only.
+
+        Raises:
+            UsageError: the model is no encoder, or the text has no mask.
+
+        Example:
+            >>> model.fill("the movie was [MASK].", k=2)
+            [[(' great', 0.21), (' good', 0.17)]]
+        """
+        return fill(self.model, self.tokenizer, text, k)
+
     def log_prob(self, text: str, *, prompt: str = "") -> Tensor:
         """ln p of each token of `text` given those before it, in a document that begins so: float64, on the CPU.
 
@@ -406,58 +433,6 @@ class LanguageModel:
         roles = {role: self.tokenizer.special_tokens[name] for role, name in self.tokenizer.roles.items()}
         pad = roles.get("pad") if self.tokens.pad is None else self.tokens.pad
         return replace(self.tokens, pad=pad)
-
-    def _card(self) -> str:
-        """The model card: what this is, how to use it, and what it is not."""
-        spec = self.spec
-        parameters = count_parameters(spec)
-        masked = isinstance(spec, TransformerSpec) and spec.family == "encoder"
-        known = written(spec, self._known_tokens())["architectures"][0]
-        theirs = "`transformers` reads the folder too (`AutoModel`, `AutoTokenizer`)."
-        if known.endswith("LMHeadModel") or known.endswith("ForCausalLM"):
-            theirs = "`transformers` reads the folder too (`AutoModelForCausalLM`, `AutoTokenizer`)."
-        if known == ARCHITECTURE:
-            theirs = "`transformers` has no model of this shape; its tokenizer (`AutoTokenizer`) it reads."
-        task = "fill-mask" if masked else "text-generation"
-        use = 'print(model.embed(["Once"]))' if masked else 'print(model.complete("Once", max_tokens=50))'
-        what = _ENCODER if masked else _DECODER
-        return f"""\
----
-{CARD_MARK}
-pipeline_tag: {task}
-tags:
-- idiolect
-- {spec.family}
----
-
-# A language model made with idiolect
-
-A {spec.family} of {parameters:,} parameters: {spec.layers} layers of width {spec.dim}, trained on rows of
-{spec.context} tokens, and a {self.tokenizer.kind} tokenizer of {self.tokenizer.vocab_size:,} tokens.
-
-```python
-import idiolect
-
-model = idiolect.load("this/folder")
-{use}
-```
-
-{theirs}
-
-## What to expect
-
-{what}
-"""
-
-
-_DECODER = """\
-It continues text in the manner of the text it was trained on. It knows nothing else, states falsehoods as readily as
-facts, repeats what was wrong or unfair in that text, and may give back passages of it word for word: share it as you
-would share the text itself."""
-_ENCODER = """\
-It makes vectors of text, and says which token stood at a masked place, as in the text it was trained on. What is wrong
-or unfair in that text shows in both, and passages of it may be drawn out of it: share it as you would share the text
-itself."""
 
 
 def load(folder: str | Path) -> LanguageModel:

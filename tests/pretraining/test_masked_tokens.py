@@ -72,6 +72,19 @@ def test_a_tokenizer_gets_what_an_encoder_needs_and_keeps_its_ids() -> None:
     assert as_encoders(extended) is extended
 
 
+@pytest.mark.parametrize("kind", ["bpe", "unigram", "words", "whitespace", "characters", "bytes"])
+def test_a_tokenizer_of_any_kind_is_an_encoders_after_it_was_saved(tmp_path: Path, kind: str) -> None:
+    sizes = {"bpe": {"vocab_size": 262}, "unigram": {"vocab_size": 270}}
+    extended = as_encoders(Tokenizer.train(["the cat sat"] * 9, kind=kind, **sizes.get(kind, {})))
+    extended.save(tmp_path)
+    loaded = Tokenizer.load(tmp_path)
+    assert loaded.fingerprint() == extended.fingerprint() and loaded.kind == kind
+    assert (loaded.frame, dict(loaded.roles)) == (extended.frame, dict(extended.roles))
+    text = "the [MASK] sat"
+    assert loaded.encode(text, allowed_special=["[MASK]"]) == extended.encode(text, allowed_special=["[MASK]"])
+    assert loaded.role("mask") in loaded.encode(text, allowed_special=["[MASK]"])
+
+
 def test_what_cannot_be_is_refused_in_words(tokens: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for options, says in (
         ("--masked 0", "share of masked tokens"),

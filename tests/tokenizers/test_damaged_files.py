@@ -114,9 +114,9 @@ CHARACTER_FAULTS: list[tuple[str, Callable[[Settings], object], str]] = [
     ("a decoder with spaces", set_at("decoder", None), "not one of characters"),
     ("half of a surrogate pair", set_at("model/vocab/\udfff", 15), "lone surrogate"),
     (
-        "a special token that is not the first",
-        lambda s: s["added_tokens"].append(s["added_tokens"][0] | {"content": "<s>", "id": 15}),
-        "special tokens are not",
+        "a special token behind a hole",
+        lambda s: s["added_tokens"].append(s["added_tokens"][0] | {"content": "<s>", "id": 99}),
+        "do not follow",
     ),
 ]
 

@@ -149,11 +149,19 @@ def _names_token(pair: object) -> bool:
 
 def _read_tokens(settings: Json, model: Json, tokens: _Tokens, told: object) -> Tokenizer:
     special, ids, added = Special.of(tokens.special, told), tokens.special, tokens.added
+    vocab = model.get("vocab")
     if not added:
+        # Models of these kinds have no place for special tokens that were added later.
+        plain = model.get("type") in ("WordLevel", "Unigram") or model.get("merges") == []
+        known = len(vocab) if isinstance(vocab, dict | list) else 0
+        first = {name: token_id for name, token_id in ids.items() if token_id < known}
+        if plain and special.end_of_text in first and first != ids:
+            base = _read_model(settings, model, Special(first, special.end_of_text))
+            _check_appended(base, ids)
+            return ExtendedTokenizer(base, {}, ids, strips=tokens.strips)
         tokenizer = _read_model(settings, model, special)
         tokenizer.strips = tokens.strips
         return tokenizer
-    vocab = model.get("vocab")
     names = {name: token_id for name, token_id in added.items() if isinstance(vocab, dict) and name in vocab}
     appended = min((token_id for name, token_id in added.items() if name not in names), default=2**62)
     own = {name: token_id for name, token_id in (ids | names).items() if token_id < appended}

@@ -1,0 +1,84 @@
+"""`prove`: that a model computes the same however its input is cut, packed, batched, remembered or stored."""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from idiolect.compute import set_up
+from idiolect.config import verb
+from idiolect.errors import ModelError
+from idiolect.evaluation.invariance import Logits, Proof, prove_against
+from idiolect.evaluation.invariance import prove as proofs_of
+from idiolect.journal import say
+from idiolect.language_model import LanguageModel
+from idiolect.model_card import add_proofs
+from idiolect.models.architectures import own
+from idiolect.models.config_json import read_config
+
+
+@dataclass(frozen=True)
+class ProveSettings:
+    """Proof."""
+
+    seed: int = 0
+    """Of the random tokens."""
+    threads: int | None = None
+    """Processor threads; unset: the machine's cores."""
+
+
+@verb
+def prove(model: Path, settings: ProveSettings) -> list[Proof]:
+    """Compute the same in two ways, wherever two ways must agree, and print the largest differences.
+
+    Accumulated = whole batch, packed = unpacked, cached = uncached, batched = single, saved = loaded, and ours =
+    `transformers` where that is installed and knows the model. The result goes onto the model's card. Where one does
+    not hold, the exit code is 2.
+
+    Example:
+        >>> idiolect.prove("model")
+    """
+    compute = set_up(settings.threads)
+    speaker = LanguageModel.load(model)
+    speaker.model.to(compute.device)
+    proofs = list(proofs_of(speaker.model, speaker.tokenizer.end_of_text, seed=settings.seed))
+    spec = speaker.spec
+    known = read_config(model / "config.json")[1]["model_type"] != own.MODEL_TYPE
+    theirs = _transformers(model, spec.family == "encoder") if known else None
+    if theirs is not None:
+        logits = spec.family != "encoder"
+        speaker.model.cpu()
+        proofs.append(prove_against("transformers", speaker.model.eval(), theirs, logits=logits, seed=settings.seed))
+    table = Table("", "largest error", "tolerance", "", box=None, pad_edge=False)
+    for proof in proofs:
+        table.add_row(proof.what, f"{proof.error:.1e}", f"{proof.tolerance:.0e}", "holds" if proof.holds else "FAILS")
+    Console(highlight=False).print(table)
+    if add_proofs(model, proofs):
+        say(f"The card {model / 'README.md'} says so.")
+    failed = [proof.what for proof in proofs if not proof.holds]
+    if failed:
+        raise ModelError(f"{model} does not hold that {', '.join(failed)}: its figures cannot be trusted.")
+    return proofs
+
+
+def _transformers(folder: Path, encoder: bool) -> Logits | None:
+    """What `transformers` computes of the folder: logits, or an encoder's hidden states; None where it is missing."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            library: Any = importlib.import_module("transformers")
+            kind = library.AutoModel if encoder else library.AutoModelForCausalLM
+            theirs = kind.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+    except ImportError:
+        say("transformers is not installed: the comparison with it is left out.")
+        return None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"transformers cannot read {folder}: {error}.") from error
+    return lambda ids_BT: theirs(ids_BT)[0]
