@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from idiolect.errors import UsageError
 from idiolect.models.model import Model
-from idiolect.models.spec import Spec, TransformerSpec
+from idiolect.models.recurrent import Recurrent
+from idiolect.models.spec import RecurrentSpec, Spec, TransformerSpec
 from idiolect.models.transformer import Transformer
 
 
@@ -22,7 +22,8 @@ def build(spec: Spec) -> Model:
             assert isinstance(spec, TransformerSpec)
             return Transformer(spec)
         case "rnn" | "lstm" | "gru":
-            raise UsageError("to be written")
+            assert isinstance(spec, RecurrentSpec)
+            return Recurrent(spec)
 
 
 def count_parameters(spec: Spec) -> int:

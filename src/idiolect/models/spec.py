@@ -13,6 +13,7 @@ from idiolect.nn.attention import Biases
 from idiolect.nn.block import NormPlace
 from idiolect.nn.mlp import Activation
 from idiolect.nn.positions import RopeScaling
+from idiolect.nn.recurrent import Bend, Cell
 
 Positions = Literal["rotary", "learned", "sinusoidal", "alibi", "none"]
 Norm = Literal["rms", "layer"]
@@ -119,9 +120,11 @@ class RecurrentSpec(Shape):
     `dim` is the width of the embeddings and of every layer's state.
     """
 
-    family: Literal["rnn", "lstm", "gru"] = "lstm"
+    family: Cell = "lstm"
     """The cell: a simple recurrent network (Elman 1990), a long short-term memory (Hochreiter & Schmidhuber 1997), or
     a gated recurrent unit (Cho et al. 2014)."""
+    bend: Bend = "tanh"
+    """What bends the sum in a simple recurrent network: tanh, or the logistic function."""
     variational: bool = False
     """Drop the same units at every position of a row (Gal & Ghahramani 2016), rather than others at each."""
     weight_drop: float = 0.0
@@ -131,6 +134,8 @@ class RecurrentSpec(Shape):
     def __post_init__(self) -> None:
         """Raises UsageError for a shape that cannot be."""
         Shape.__post_init__(self)
+        if self.bend != "tanh" and self.family != "rnn":
+            raise UsageError("bend is a simple recurrent network's (rnn); the others' gates say what bends them.")
         if not 0.0 <= self.weight_drop < 1.0:
             raise UsageError(f"weight_drop must be at least 0 and below 1, not {self.weight_drop}.")
 

@@ -1,8 +1,10 @@
-"""What a model has already read, so that each new token costs one position: a decoder keeps keys and values.
+"""What a model has already read, so that each new token costs one position: a decoder keeps keys and values, a
+recurrent network its state.
 
 It stands beside attention, which reads and extends it; the loop that drives it is in `generate/engine.py`.
 
-Shapes: B rows, G heads of keys and values, T new positions, S positions held so far, C channels of a head.
+Shapes: B rows, G heads of keys and values, T new positions, S positions held so far, C channels of a head; of a
+recurrent network L layers, S tensors of a state, D width.
 """
 
 from __future__ import annotations
@@ -112,3 +114,56 @@ class KVCache:
         room.length = length
         room.starts = list(starts) if starts and any(starts) else None
         return room
+
+
+class RecurrentState:
+    """What a recurrent network holds behind the last position it has read, in each layer: as much after any number of
+    positions. At first it is zero.
+
+    Memory: layers · parts · batch · dim · bytes of `dtype`. What is put in has no history: a gradient ends here, which
+    is what truncates back-propagation through time.
+    """
+
+    def __init__(
+        self,
+        layers: int,
+        parts: int,
+        batch: int,
+        dim: int,
+        *,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self._states_SBD = [torch.zeros(parts, batch, dim, dtype=dtype, device=device) for _ in range(layers)]
+        self.length = 0
+        """Positions read so far: the same for every row."""
+
+    def layer(self, layer: int) -> Tensor:
+        """The state of one layer (S, B, D)."""
+        return self._states_SBD[layer]
+
+    def put(self, layer: int, state_SBD: Tensor) -> None:
+        """Keep one layer's new state; what held the old one is left as it was."""
+        self._states_SBD[layer] = state_SBD.detach()
+
+    def advance(self, positions: int) -> None:
+        """Count the positions that every layer has just read."""
+        self.length += positions
+
+    def tensor(self) -> Tensor:
+        """All of it, rows first: (B, L, S, D)."""
+        return torch.stack([state_SBD.transpose(0, 1) for state_SBD in self._states_SBD], dim=1)
+
+    def fill(self, states_BLSD: Tensor) -> None:
+        """Take up what `tensor` gave, of the same rows or others."""
+        for layer, states_BSD in enumerate(states_BLSD.unbind(dim=1)):
+            self.put(layer, states_BSD.transpose(0, 1).contiguous())
+
+    def repeat(self, rows: int) -> RecurrentState:
+        """A state whose `rows` rows all hold what the one row here holds: a prompt read once, continued often."""
+        parts, _, dim = self._states_SBD[0].shape
+        first = self._states_SBD[0]
+        wide = RecurrentState(len(self._states_SBD), parts, rows, dim, dtype=first.dtype, device=first.device)
+        wide.fill(self.tensor().expand(rows, -1, -1, -1))
+        wide.length = self.length
+        return wide
