@@ -20,6 +20,7 @@ from typing import Literal
 
 import torch
 import torch.distributed as dist
+from torch import Tensor
 
 from idiolect.errors import UsageError
 
@@ -47,6 +48,14 @@ class Compute:
         sums = torch.tensor(values, dtype=torch.float64, device=self.device)
         dist.all_reduce(sums)
         return [float(value) for value in sums.tolist()]
+
+    def summed(self, tensor: Tensor) -> Tensor:
+        """A tensor summed over all processes, element by element."""
+        if self.world == 1:
+            return tensor
+        whole = tensor.clone()
+        dist.all_reduce(whole)
+        return whole
 
     def wait(self) -> None:
         """Return once every process has come here."""

@@ -35,6 +35,9 @@ class Batch:
     """int64: what is to be said of each row as a whole (of a pair: 0 where the second text follows the first)."""
     label_weights_B: Tensor | None = None
     """float32: how much each row's label counts."""
+    lanes_B: Tensor | None = None
+    """int64: the lane of each row, where a row goes on at the place where its lane's row in the step before stopped
+    (data/lanes.py). Segment 0 is then what goes on; the documents that begin in the row are 1, 2, …"""
 
     @property
     def weight(self) -> float:

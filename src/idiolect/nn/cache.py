@@ -161,9 +161,22 @@ class RecurrentState:
 
     def repeat(self, rows: int) -> RecurrentState:
         """A state whose `rows` rows all hold what the one row here holds: a prompt read once, continued often."""
-        parts, _, dim = self._states_SBD[0].shape
-        first = self._states_SBD[0]
-        wide = RecurrentState(len(self._states_SBD), parts, rows, dim, dtype=first.dtype, device=first.device)
-        wide.fill(self.tensor().expand(rows, -1, -1, -1))
-        wide.length = self.length
-        return wide
+        return self.select([0] * rows)
+
+    def select(self, rows: Sequence[int]) -> RecurrentState:
+        """A state whose row i holds what row `rows[i]` holds here: rows that go on, change places, or part ways."""
+        states_BLSD = self.tensor()
+        return self._of(states_BLSD[torch.tensor(rows, device=states_BLSD.device)], self.length)
+
+    def beside(self, others: Sequence[RecurrentState]) -> RecurrentState:
+        """A state of the rows here and then those of the others, which may have read more positions or fewer."""
+        states = [self, *others]
+        return self._of(torch.cat([state.tensor() for state in states]), max(state.length for state in states))
+
+    def _of(self, states_BLSD: Tensor, length: int) -> RecurrentState:
+        """A state of the same kind that holds other rows."""
+        rows, layers, parts, dim = states_BLSD.shape
+        state = RecurrentState(layers, parts, rows, dim, dtype=states_BLSD.dtype, device=states_BLSD.device)
+        state.fill(states_BLSD)
+        state.length = length
+        return state

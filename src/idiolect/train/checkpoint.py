@@ -1,7 +1,8 @@
 """Everything a run needs to go on as if it had never stopped, on disk, whole or not at all.
 
     checkpoints/step-00000500/
-      tensors.safetensors    weights, optimiser state, best weights (under `model.`, `optimizer.`, `best.`)
+      tensors.safetensors    weights, optimiser state, best weights, and what the objective carries from step to
+                             step (under `model.`, `optimizer.`, `best.`, `objective.`)
       state.json             step, journal position, best loss …, and a sha256 over these and the tensors
 
 A checkpoint is written under another name, flushed and renamed; older ones are deleted only after the new one has
@@ -56,7 +57,7 @@ def save_checkpoint(folder: Path, state: State, tensors: Mapping[str, Mapping[st
     Args:
         folder: the run's `checkpoints` folder.
         state: where it stands.
-        tensors: by group: "model", "optimizer", "best".
+        tensors: by group: "model", "optimizer", "best", "objective".
     """
     folder.mkdir(parents=True, exist_ok=True)
     final = folder / f"step-{state.step:08d}"

@@ -3,7 +3,7 @@
 An update is: gradients of the summed loss over all micro-batches and processes, divided by the step's total weight;
 clip; step. A gradient that is not finite skips the update on every process alike. Whatever could differ after a
 stop is a pure function of the step (rows, learning rate, dropout) or in the checkpoint (weights, optimiser), so a
-resumed run is the same run.
+resumed run is the same run. What an objective carries from step to step (`Carrying`) is in the checkpoint too.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from idiolect.models.model import Model
 from idiolect.train.checkpoint import State, all_finite, newest_checkpoint, read_checkpoint, save_checkpoint
 from idiolect.train.forecast import LONG_RUN, Forecast, amount, duration, rehearse
 from idiolect.train.optim import build_optimizers
-from idiolect.train.parallel import Group, Objective, Step
+from idiolect.train.parallel import Carrying, Group, Objective, Step
 from idiolect.train.plan import Plan
 from idiolect.train.schedule import share_of_lr
 
@@ -101,6 +101,7 @@ def fit(
 
     def save() -> None:
         tensors = {"model": _weights(model), "optimizer": trainer.optimizers.tensors(), "best": best}
+        tensors["objective"] = trainer.carried()
         if not all(map(all_finite, tensors.values())):  # in every process alike
             raise TrainingError(
                 f"At step {state.step:,} weights or optimiser state are not finite, so they were not saved: lower --lr "
@@ -190,6 +191,7 @@ class _Trainer:
         self.compute = compute
         self.group = Group(compute, step, plan.batch, plan.accumulate)
         self.optimizers = build_optimizers(model, plan)
+        self._objective: object = objective  # it may be more than a function: `Carrying`
         self._rows = rows
         self._precision = precision
 
@@ -220,9 +222,21 @@ class _Trainer:
         loss = nats / total if total else float("nan")
         return _Update(loss, tokens, float(norm), plan.highest_lr * lr_share, finite, stops > 0)
 
+    def carried(self) -> dict[str, torch.Tensor]:
+        """What the objective carries from step to step, of all processes' rows."""
+        if not isinstance(self._objective, Carrying):
+            return {}
+        return {name: self.group.gather_rows(tensor) for name, tensor in self._objective.tensors().items()}
+
+    def carry(self, tensors: Mapping[str, torch.Tensor]) -> None:
+        """Have the objective take up what `carried` gave."""
+        if isinstance(self._objective, Carrying):
+            self._objective.load_tensors(tensors)
+
     def restart(self) -> None:
-        """Forget what the optimisers have learnt."""
+        """Forget what the optimisers have learnt, and what the objective carries."""
         self.optimizers = build_optimizers(self.model, self.plan)
+        self.carry({})
 
 
 def _resume(trainer: _Trainer, checkpoints: Path, compute: Compute) -> tuple[State, dict[str, torch.Tensor]]:
@@ -233,6 +247,7 @@ def _resume(trainer: _Trainer, checkpoints: Path, compute: Compute) -> tuple[Sta
     state, tensors = read_checkpoint(newest)
     _load_weights(trainer.model, tensors["model"])
     trainer.optimizers.load_tensors(tensors.get("optimizer", {}))
+    trainer.carry(tensors.get("objective", {}))
     say(f"Resuming at step {state.step:,}.")
     if state.threads != compute.threads:
         say(

@@ -6,8 +6,9 @@ here) sees the whole computation and no objective needs to know of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,18 @@ from idiolect.models.model import Model
 
 Objective = Callable[[Model, Batch], Tensor]
 """(model, batch) -> the sum of the weighted losses; `fit` divides by the weight of the whole step."""
+
+
+@runtime_checkable
+class Carrying(Protocol):
+    """An objective that carries something of each row from one step into the next, as a checkpoint must then do too."""
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What it carries, by name: a line for each of a step's rows, of which only a process's own mean anything. None
+        before the first step."""
+
+    def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take up what `tensors` gave; an empty mapping forgets all."""
 
 
 class Step(nn.Module):
@@ -54,6 +67,7 @@ class Group:
                 f"A batch of {rows} rows cannot be cut into {accumulate} micro-batches for each of "
                 f"{compute.world} processes: give a larger --batch."
             )
+        self._compute = compute
         self.step = step if compute.world == 1 else _distributed(compute, step)
         edges = torch.linspace(0, rows, compute.world * accumulate + 1).round().long().tolist()
         own = edges[compute.rank * accumulate : (compute.rank + 1) * accumulate + 1]
@@ -66,6 +80,12 @@ class Group:
     def micro_batches(self, share: Batch) -> list[Batch]:
         """This process's share of a step, cut into micro-batches."""
         return [share.rows(start, stop) for start, stop in zip(self._cuts, self._cuts[1:])]
+
+    def gather_rows(self, tensor: Tensor) -> Tensor:
+        """A line for each of a step's rows, from the process that has the row."""
+        own = torch.zeros_like(tensor)
+        own[self.first : self.first + self.count] = tensor[self.first : self.first + self.count]
+        return self._compute.summed(own)
 
     def gather_gradients(self, *, now: bool) -> AbstractContextManager[object]:
         """The context of one backward pass: gradients are averaged over the processes only in the step's last one."""
