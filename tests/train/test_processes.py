@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -11,9 +12,10 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_run import TinyModel, lines_of, plan, train
+from tiny_run import TinyLanes, TinyModel, lines_of, plan, tiny_recurrent, train
 
 from idiolect.compute import Compute
+from idiolect.objectives.carried import CarriedLikelihood
 from idiolect.train.checkpoint import newest_checkpoint
 from idiolect.train.forecast import REHEARSE_SECONDS, rehearse
 from idiolect.train.optim import build_optimizers
@@ -81,3 +83,22 @@ def test_all_processes_rehearse_equally_often(monkeypatch: pytest.MonkeyPatch) -
         made.append, lambda: None, model, build_optimizers(model, plan()), plan(), Compute(torch.device("cpu"), 1, 0, 2)
     )
     assert made == [0, 1, 2, 3]
+
+
+def test_each_process_carries_its_own_lanes_and_a_checkpoint_holds_all(tmp_path: Path) -> None:
+    """Uneven shares of lanes; the two stop, and resume; a checkpoint of theirs serves one process too."""
+    straight = plan(batch=7, steps=8, checkpoint_every=0)
+    carried = CarriedLikelihood(7)
+    train(tmp_path / "one", straight, model=tiny_recurrent(0.0), rows=TinyLanes(7), objective=carried)
+    changes = ("batch=7", "accumulate=2", "steps=8", "checkpoint_every=0", "recurrent=1")
+    assert processes(2, tmp_path / "two", *changes, "sigterm=1:3") == [143, 143]
+    newest = newest_checkpoint(tmp_path / "two" / "checkpoints")
+    assert newest is not None
+    states = load_file(newest / "tensors.safetensors")["objective.states"]
+    assert states.shape[0] == 7 and states.flatten(1).any(dim=1).all()
+    shutil.copytree(tmp_path / "two", tmp_path / "both")
+    assert processes(2, tmp_path / "two", *changes) == [0, 0]
+    model = tiny_recurrent(0.0)
+    train(tmp_path / "both", straight, model=model, rows=TinyLanes(7), objective=CarriedLikelihood(7))
+    for folder in ("two", "both"):
+        assert close(lines_of(tmp_path / folder), lines_of(tmp_path / "one")), folder

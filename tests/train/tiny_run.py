@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
@@ -22,9 +24,13 @@ from torch import Tensor, nn
 
 from idiolect.compute import Compute, set_up, tear_down
 from idiolect.data.batch import Batch
+from idiolect.data.lanes import TrainingLanes
 from idiolect.errors import Interrupted
+from idiolect.models.build import build
 from idiolect.models.model import Model
+from idiolect.models.spec import RecurrentSpec
 from idiolect.nn.cache import KVCache
+from idiolect.objectives.carried import CarriedLikelihood
 from idiolect.objectives.likelihood import Likelihood
 from idiolect.train.loop import Run, fit
 from idiolect.train.plan import Plan
@@ -93,6 +99,41 @@ class TinyRows:
         return Batch(ids[:, :-1], ids[:, 1:], weights)
 
 
+class TinyLanes(TrainingLanes):
+    """A text of seven documents in lanes, for a recurrent network."""
+
+    def __init__(self, lanes: int, at: Callable[[int], None] = lambda first: None) -> None:
+        super().__init__(TinyStream(), CONTEXT, lanes, seed=0)  # type: ignore[arg-type]
+        self._at = at
+
+    def batch(self, first: int, count: int) -> Batch:
+        self._at(first)
+        return super().batch(first, count)
+
+
+class TinyStream:
+    """A text of 200 ids in memory."""
+
+    def __init__(self) -> None:
+        self._ids = np.random.default_rng(0).integers(VOCABULARY, size=200)
+        self.starts = np.array([0, 17, 18, 19, 80, 130, 131])
+
+    def __len__(self) -> int:
+        return 200
+
+    def read(self, start: int, stop: int) -> npt.NDArray[np.int64]:
+        return self._ids[start:stop]
+
+
+def tiny_recurrent(dropout: float, seed: int = 0) -> Model:
+    """An LSTM with everything that draws random numbers in training."""
+    made = build(
+        RecurrentSpec(VOCABULARY, CONTEXT, layers=2, dim=DIM, dropout=dropout, variational=True, weight_drop=dropout)
+    )
+    made.init_weights(seed)
+    return made
+
+
 def stack(rows: list[Batch]) -> Batch:
     """Rows of one batch."""
     columns = zip(*((row.ids_BT, row.targets_BT, row.weights_BT) for row in rows))
@@ -109,12 +150,12 @@ def train(
     folder: Path,
     plan: Plan,
     *,
-    model: TinyModel | None = None,
-    rows: TinyRows | None = None,
+    model: Model | None = None,
+    rows: TinyRows | TinyLanes | None = None,
     objective: Callable[[Model, Batch], Tensor] | None = None,
     evaluate: Callable[[bool], Mapping[str, float | str]] | None = None,
     compute: Compute = ALONE,
-) -> tuple[Run, TinyModel]:
+) -> tuple[Run, Model]:
     """Fit a tiny model; evaluation is the mean loss over rows that training never sees."""
     model = model or TinyModel(dropout=0.2, seed=plan.seed)
 
@@ -151,9 +192,10 @@ def same_weights(one: nn.Module, other: nn.Module) -> bool:
 
 
 def main(folder: Path, changes: dict[str, str]) -> None:
-    """One process of a run. `sigterm=RANK:STEP` has one of them asked to stop."""
+    """One process of a run. `sigterm=RANK:STEP` has one of them asked to stop; `recurrent=1` carries states."""
     dropout = float(changes.pop("dropout", "0"))
     rank, step = map(int, changes.pop("sigterm", "-1:0").split(":"))
+    recurrent = changes.pop("recurrent", "0") == "1"
     made = plan(**{name: ast.literal_eval(value) for name, value in changes.items()})
     compute = set_up(threads=1)
 
@@ -162,7 +204,12 @@ def main(folder: Path, changes: dict[str, str]) -> None:
             os.kill(os.getpid(), signal.SIGTERM)
 
     try:
-        _, model = train(folder, made, model=TinyModel(dropout), rows=TinyRows(stop), compute=compute)
+        if recurrent:
+            lanes, objective = TinyLanes(made.batch, stop), CarriedLikelihood(made.batch)
+            model = tiny_recurrent(dropout)
+            train(folder, made, model=model, rows=lanes, objective=objective, compute=compute)
+        else:
+            _, model = train(folder, made, model=TinyModel(dropout), rows=TinyRows(stop), compute=compute)
         save_file(model.state_dict(), folder / f"weights-{compute.rank}.safetensors")
     finally:
         tear_down()
