@@ -1,7 +1,7 @@
 """The textbook, as tests: each statement that a course on language models makes, by its number.
 
-T1 to T4 tokens and sequences, T6 and T7 what models give, T9 to T11 their parts, T12 and T13 the loss, T14 its descent.
-T5 and T8 come with word vectors and recurrent networks.
+T1 to T4 tokens and sequences, T6 and T7 what models give, T8 to T11 their parts, T12 and T13 the loss, T14 its descent.
+T5 comes with word vectors.
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ from idiolect.evaluation.perplexity import token_log_probs
 from idiolect.language_model import LanguageModel
 from idiolect.models.build import build
 from idiolect.models.model import Model
-from idiolect.models.spec import TransformerSpec
+from idiolect.models.spec import RecurrentSpec, TransformerSpec
+from idiolect.nn import reference_recurrent
 from idiolect.nn.attention import Attention
 from idiolect.nn.masks import Sight
 from idiolect.nn.norms import LayerNorm
 from idiolect.nn.positions import rotary_tables, rotate
+from idiolect.nn.recurrent import PARTS, Bend, Cell, RecurrentLayer
 from idiolect.nn.reference import attend, multi_head
 from idiolect.pretraining.masked_tokens import as_encoders
 from idiolect.tokenizers import reference, reference_bpe, reference_unigram
@@ -298,6 +300,46 @@ def test_t7_a_decoder_ranks_the_next_words_and_completes_the_one_being_typed() -
     assert words[0][1] == pytest.approx(8 / 10, abs=0.1)
     assert model.complete("the movie was", temperature=0) == " great"
     assert [choice.text for choice in model.choose("the movie was", [" bad", " great"])] == [" great", " bad"]
+
+
+@pytest.mark.parametrize("family", ["rnn", "lstm", "gru"])
+def test_t8_a_recurrent_network_goes_from_left_to_right_and_keeps_no_more_than_its_state(family: str) -> None:
+    """h_i = RNN(h_{i−1}, x_i): what comes after depends on what came before through the state alone."""
+    model = build(RecurrentSpec(vocab_size=40, context=16, layers=1, dim=24, family=family))
+    model.init_weights(seed=0)
+    ids = torch.arange(10)[None]
+    whole, state = model.hidden(ids), model.new_cache(1, 10)
+    for i in range(10):
+        torch.testing.assert_close(model.hidden(ids[:, i : i + 1], cache=state)[:, 0], whole[:, i])
+        other = ids.clone()
+        other[0, i] = 30
+        moved = (whole - model.hidden(other)).abs().amax(dim=-1)[0]
+        assert not moved[:i].any() and (moved[i:] > 0).all()
+
+
+@pytest.mark.parametrize(("bend", "sigma"), [("tanh", torch.tanh), ("logistic", torch.sigmoid)])
+def test_t8_a_simple_network_is_sigma_of_u_h_and_v_x_and_b(
+    items: Tensor, bend: Bend, sigma: Callable[[Tensor], Tensor]
+) -> None:
+    U, V, b = random_heads(2, 10, 10)[0], random_heads(2, 10, 10)[1], torch.linspace(-1, 1, 10).double()
+    layer = RecurrentLayer(10, "rnn", bend).double()
+    layer.load_state_dict({"weight_hh": U, "weight_ih": V, "bias_ih": b, "bias_hh": torch.zeros_like(b)})
+    h = torch.zeros(10, dtype=torch.float64)
+    outputs, _ = layer(items[:, None], h.view(1, 1, 10))
+    for x, output in zip(items, outputs[:, 0]):
+        h = sigma(U @ h + V @ x + b)
+        torch.testing.assert_close(output, h)
+
+
+@pytest.mark.parametrize(("cell", "peer"), [("rnn", nn.RNN), ("lstm", nn.LSTM), ("gru", nn.GRU)])
+def test_t8_the_cells_as_they_are_written_equal_torchs_kernels(
+    items: Tensor, cell: Cell, peer: type[nn.RNNBase]
+) -> None:
+    torch.manual_seed(0)
+    layer, theirs = RecurrentLayer(10, cell).double(), peer(10, 10).double()
+    layer.load_state_dict({name.removesuffix("_l0"): value for name, value in theirs.state_dict().items()})
+    outputs, _ = reference_recurrent.read(layer, items, torch.zeros(PARTS[cell], 10, dtype=torch.float64))
+    torch.testing.assert_close(outputs, theirs(items)[0])
 
 
 def test_t9_a_query_takes_a_weighted_mean_of_the_values(items: Tensor) -> None:

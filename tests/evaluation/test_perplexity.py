@@ -17,7 +17,7 @@ from idiolect.evaluation import perplexity
 from idiolect.evaluation.perplexity import Score, score, stretches, token_log_probs
 from idiolect.models.build import build
 from idiolect.models.model import Model
-from idiolect.models.spec import TransformerSpec
+from idiolect.models.spec import RecurrentSpec, TransformerSpec
 from idiolect.nn.cache import KVCache
 from idiolect.text.document import Document
 from idiolect.tokenizers.base import Tokenizer
@@ -258,3 +258,17 @@ def test_a_decoder_is_scored_and_can_then_be_trained(letters: Tokenizer, texts: 
 
 def test_a_hopeless_model_has_infinite_perplexity() -> None:
     assert Score(nats=1e4, tokens=1, bytes=1, documents=1).perplexity == math.inf
+
+
+@pytest.mark.parametrize("family", ["rnn", "lstm", "gru"])
+def test_a_recurrent_network_has_at_least_a_context_before_each_token(family: str) -> None:
+    model = build(RecurrentSpec(vocab_size=5, context=4, layers=1, dim=6, family=family))
+    model.init_weights(0)
+    ids = torch.randint(5, (60,), generator=torch.Generator().manual_seed(1)).tolist()
+    found = token_log_probs(model, ids, batch_rows=3)
+    for place in range(1, 60):
+        start = 0 if place <= 16 else -(-(place - 16) // 12) * 12
+        assert place - start >= min(place, 4)
+        with torch.no_grad():
+            expected = model(torch.tensor([ids[start:place]]))[0, -1].log_softmax(-1)[ids[place]]
+        assert found[place - 1].item() == pytest.approx(expected.item(), abs=1e-5)

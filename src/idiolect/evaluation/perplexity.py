@@ -2,12 +2,15 @@
 
 A document reaches a model as `<|endoftext|>`, its tokens, `<|endoftext|>`. Every token after the opening
 one is predicted, the closing one too: a model must also say where a text ends. A text longer than the
-model's context is read in windows that overlap, and each token is scored once, in the first window that
+model's window is read in windows that overlap, and each token is scored once, in the first window that
 reaches it.
 
-Cost: one forward pass over each window, so with the default stride a long text is read twice; the head runs
-on scored positions only. Memory: `batch_rows` rows of the context, logits of 2^24 numbers (64 MB) at a
-time, and a pool of windows that are sorted by length; the text itself streams.
+A recurrent network could read a text from end to end, but only one position after the other: many windows side by side
+are many times faster. Its windows are four contexts long, and a token has at least one context before it.
+
+Cost: one forward pass over each window, so with the default stride a Transformer reads a long text twice, a recurrent
+network 4/3 times; the head runs on scored positions only. Memory: `batch_rows` rows of a window, logits of 2^24
+numbers (64 MB) at a time, and a pool of windows that are sorted by length; the text itself streams.
 
 Shapes: B rows, T positions, N positions scored, D model width, V vocabulary.
 """
@@ -133,9 +136,9 @@ def score(
         model: a causal language model; dropout is off while it is scored.
         tokenizer: the tokenizer it was trained with.
         documents: read once, as a stream; the parts of a long document follow each other.
-        batch_rows: rows of the model's full context that go through it together; of shorter rows, as many more.
-        stride: tokens by which a window moves along a long text: each token has at least `context - stride`
-            tokens before it where the text has them. None: half the context.
+        batch_rows: full windows that go through it together; of shorter rows, as many more.
+        stride: tokens by which a window moves along a long text: each token has at least `window - stride`
+            tokens before it where the text has them. None: half the window, or three quarters of a recurrent network's.
 
     Raises:
         CorpusError: nothing to predict.
@@ -157,7 +160,8 @@ def score(
             yield stretch
 
     nats, tokens = 0.0, 0
-    for batch in _batches(_windows(counted(), model.spec.context, stride), model.spec.context, batch_rows):
+    window, stride = _reach(model, stride)
+    for batch in _batches(_windows(counted(), window, stride), window, batch_rows):
         log_probs_N = _log_probs(model, batch)
         nats -= float(log_probs_N.sum())
         tokens += len(log_probs_N)
@@ -190,15 +194,15 @@ def token_log_probs_batch(
         >>> [len(one) for one in token_log_probs_batch(model, [[0, 7, 2], [0, 4]])]
         [2, 1]
     """
-    context = model.spec.context
+    length, stride = _reach(model, stride)
     windows = (
         replace(window, row=row)
         for row, ids in enumerate(rows)
-        for window in _windows([Stretch(ids, bytes=0, continues=False)], context, stride)
+        for window in _windows([Stretch(ids, bytes=0, continues=False)], length, stride)
     )
     parts: list[list[Tensor]] = [[torch.zeros(0, dtype=torch.float64)] for _ in rows]
     # Of one sequence every window is full but the last, so sorting by length keeps their order.
-    for batch in _batches(windows, context, batch_rows):
+    for batch in _batches(windows, length, batch_rows):
         fresh = [window.fresh for window in batch]
         for window, values in zip(batch, torch.split(_log_probs(model, batch), fresh)):
             parts[window.row].append(values)
@@ -216,13 +220,19 @@ class _Window:
     """Which of several sequences it is of."""
 
 
-def _windows(pieces: Iterable[Stretch], context: int, stride: int | None) -> Iterator[_Window]:
-    """Cut each document into windows of at most `context` positions, so that every token is fresh in exactly one."""
+def _reach(model: Model, stride: int | None) -> tuple[int, int]:
+    """How many positions a window has, and by how many it moves."""
+    context = model.spec.context
+    window, usual = (4 * context, 3 * context) if model.window is None else (context, max(1, context // 2))
     if stride is None:
-        stride = max(1, context // 2)
-    if not 1 <= stride <= context:
-        raise UsageError(f"The stride must be from 1 to the model's context ({context}), not {stride}.")
+        return window, usual
+    if not 1 <= stride <= window:
+        raise UsageError(f"The stride must be from 1 to the model's window ({window}), not {stride}.")
+    return window, stride
 
+
+def _windows(pieces: Iterable[Stretch], context: int, stride: int) -> Iterator[_Window]:
+    """Cut each document into windows of at most `context` positions, so that every token is fresh in exactly one."""
     held: list[int] = []  # the document's tokens that are still needed
     done = 1  # how many of them are scored already, or have nothing before them
     for piece in pieces:
