@@ -97,6 +97,6 @@ def test_evaluation_predicts_each_id_once_and_goes_on(
 
 def test_lanes_are_cut_and_moved_with_their_rows() -> None:
     ids = torch.arange(12).reshape(3, 4)
-    batch = Batch(ids, ids + 1, torch.ones(3, 4), None, torch.tensor([4, 5, 6]))
+    batch = Batch(ids, ids + 1, torch.ones(3, 4), lanes_B=torch.tensor([4, 5, 6]))
     part = batch.rows(1, 3).to(torch.device("cpu"))
     assert part.lanes_B is not None and part.lanes_B.tolist() == [5, 6]

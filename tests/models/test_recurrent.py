@@ -55,7 +55,7 @@ def test_the_model_is_the_textbooks_layers_one_on_the_other(make: Make, shape: d
     model = make(**shape).double()
     assert isinstance(model, Recurrent)
     ids = some_ids(9)
-    hidden_TD = model.embed_tokens.weight[ids]
+    hidden_TD = model.embed_tokens.weight[ids] * (12**0.5 if model.spec.tied else 1)
     for layer in model.layers:
         hidden_TD, _ = read(layer, hidden_TD, model.new_cache(1).layer(0)[:, 0])
     torch.testing.assert_close(model.hidden(ids[None])[0], hidden_TD)

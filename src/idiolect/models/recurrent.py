@@ -24,6 +24,9 @@ from idiolect.nn.recurrent import PARTS, Pieces, RecurrentLayer, cut
 class Recurrent(Model):
     """Embeddings, layers of a simple recurrent network, an LSTM or a GRU, and a head.
 
+    Embeddings that are the head's too are small, as logits must be; they are multiplied by √dim when they are read
+    (Vaswani et al. 2017, section 3.4).
+
     Dropout acts on the embeddings and behind each layer, never from state to state (Zaremba et al. 2014, "Recurrent
     Neural Network Regularization"); `weight_drop` is for that.
 
@@ -67,6 +70,8 @@ class Recurrent(Model):
         pieces = None if segments_BT is None else cut(segments_BT)
         goes_on_B = None if segments_BT is None or cache is None else segments_BT[:, 0] == 0
         hidden = self.embed_tokens(ids_BT.T if pieces is None else ids_BT.flatten()[pieces.places_N])
+        if self.spec.tied:
+            hidden = hidden * self.spec.dim**0.5
         hidden = self._drop(hidden, pieces)
         for number, layer in enumerate(self.layers):
             state_SBD = state.layer(number)
@@ -109,15 +114,15 @@ class Recurrent(Model):
     def init_weights(self, seed: int) -> None:
         """Set every parameter; the same seed gives the same weights, whatever else the process has drawn.
 
-        | parameter              | initial values     | why                                                        |
-        |------------------------|--------------------|------------------------------------------------------------|
-        | embed_tokens, tied     | normal, 1/sqrt dim | the layers get something to read, the first loss stays low |
-        | embed_tokens, untied   | normal, 1          | as a Transformer's                                         |
-        | lm_head, untied        | normal, 1 / dim    | logits near 0                                              |
-        | weight_ih              | normal, 1/sqrt dim | what passes through keeps its size                         |
-        | weight_hh              | each orthogonal    | a state neither dies nor grows (Saxe et al. 2014)          |
-        | an LSTM's forget gates | bias 1             | it remembers at first (Jozefowicz et al. 2015)             |
-        | other biases           | 0                  | they only shift                                            |
+        | parameter              | initial values     | why                                               |
+        |------------------------|--------------------|---------------------------------------------------|
+        | embed_tokens, tied     | normal, 1/sqrt dim | logits near 0; what is read is 1 when multiplied  |
+        | embed_tokens, untied   | normal, 1          | what is read is of the size of a state            |
+        | lm_head, untied        | normal, 1 / dim    | logits near 0                                     |
+        | weight_ih              | normal, 1/sqrt dim | what passes through keeps its size                |
+        | weight_hh              | each orthogonal    | a state neither dies nor grows (Saxe et al. 2014) |
+        | an LSTM's forget gates | bias 1             | it remembers at first (Jozefowicz et al. 2015)    |
+        | other biases           | 0                  | they only shift                                   |
         """
         generator = torch.Generator().manual_seed(seed)
         spec = self.spec
