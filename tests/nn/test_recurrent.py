@@ -136,6 +136,11 @@ def test_a_state_is_kept_repeated_and_has_no_history() -> None:
     assert wide.length == 4 and wide.layer(1).shape == (2, 3, 3) and (wide.layer(1) == 4.0).all()
     wide.put(0, torch.zeros(2, 3, 3))
     assert (state.layer(0) == 2.0).all(), "the one it came from is as it was"
+    wide.put(1, torch.arange(3.0).view(1, 3, 1).expand(2, 3, 3))
+    assert wide.select([2, 2, 0]).layer(1)[0, :, 0].tolist() == [2.0, 2.0, 0.0]
+    state.advance(5)
+    both = wide.beside([state])
+    assert both.length == 9 and both.layer(1)[1, :, 2].tolist() == [0.0, 1.0, 2.0, 4.0]
     again = RecurrentState(layers=2, parts=2, batch=3, dim=3)
     again.fill(wide.tensor())
     assert torch.equal(again.tensor(), wide.tensor())

@@ -136,7 +136,7 @@ class RecurrentState:
     ) -> None:
         self._states_SBD = [torch.zeros(parts, batch, dim, dtype=dtype, device=device) for _ in range(layers)]
         self.length = 0
-        """Positions read so far: the same for every row."""
+        """Positions read so far: those of the row that has read most."""
 
     def layer(self, layer: int) -> Tensor:
         """The state of one layer (S, B, D)."""
