@@ -13,31 +13,10 @@ from idiolect.language_model import LanguageModel
 from idiolect.pretraining.masked_tokens import as_encoders
 from idiolect.tokenizers.base import Tokenizer
 
-WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
-
-
-@pytest.fixture(scope="module")
-def tokens(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Documents that count, each from another number on, so that a hidden word is known by its neighbours."""
-    folder = tmp_path_factory.mktemp("counting")
-    with open(folder / "rows.jsonl", "w", encoding="utf-8") as file:
-        for n in range(150):
-            text = " ".join(WORDS[(n + place) % 10] for place in range(40))
-            file.write(json.dumps({"text": f"document {n}: {text}"}) + "\n")
-    assert cli.main(["tokenize", str(folder / "rows.jsonl"), "--vocab-size", "320", "--out", str(folder / "tok")]) == 0
-    encoding = [
-        "encode",
-        str(folder / "rows.jsonl"),
-        "--tokenizer",
-        str(folder / "tok"),
-        "--out",
-        str(folder / "tokens"),
-    ]
-    assert cli.main(encoding) == 0
-    return folder / "tokens"
-
-
-SMALL = "--model encoder --layers 2 --dim 32 --heads 2 --context 32 --batch 8 --steps 30 --evaluate-every 15".split()
+SMALL = [
+    *"--model encoder --layers 2 --dim 32 --heads 2 --context 32".split(),
+    *"--batch 8 --steps 30 --evaluate-every 15 --threads 1".split(),
+]
 
 
 def test_an_encoder_is_trained_saved_and_seen(tokens: Path, tmp_path: Path) -> None:
@@ -74,13 +53,14 @@ def test_a_tokenizer_gets_what_an_encoder_needs_and_keeps_its_ids() -> None:
 
 @pytest.mark.parametrize("kind", ["bpe", "unigram", "words", "whitespace", "characters", "bytes"])
 def test_a_tokenizer_of_any_kind_is_an_encoders_after_it_was_saved(tmp_path: Path, kind: str) -> None:
-    sizes = {"bpe": {"vocab_size": 262}, "unigram": {"vocab_size": 270}}
-    extended = as_encoders(Tokenizer.train(["the cat sat"] * 9, kind=kind, **sizes.get(kind, {})))
+    texts = ["the car the cat the rat, naïve café don't stop"] * 20
+    sizes = {"bpe": {"vocab_size": 270}, "unigram": {"vocab_size": 285}}
+    extended = as_encoders(Tokenizer.train(texts, kind=kind, **sizes.get(kind, {})))
     extended.save(tmp_path)
     loaded = Tokenizer.load(tmp_path)
     assert loaded.fingerprint() == extended.fingerprint() and loaded.kind == kind
     assert (loaded.frame, dict(loaded.roles)) == (extended.frame, dict(extended.roles))
-    text = "the [MASK] sat"
+    text = "the [MASK] rat"
     assert loaded.encode(text, allowed_special=["[MASK]"]) == extended.encode(text, allowed_special=["[MASK]"])
     assert loaded.role("mask") in loaded.encode(text, allowed_special=["[MASK]"])
 
