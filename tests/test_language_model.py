@@ -446,8 +446,13 @@ def test_every_token_that_ends_a_text_is_kept_and_heeded(tmp_path: Path) -> None
     again = load(tmp_path)
     assert again.tokens == language.tokens
     assert AutoModelForCausalLM.from_pretrained(tmp_path).generation_config.eos_token_id == [BPE.end_of_text, turn]
-    model = Scripted([letter, turn, letter, letter], tokenizer.vocab_size)
-    assert LanguageModel(model, tokenizer, again.tokens).complete("", temperature=0, max_tokens=4) == "T"
+
+    def said() -> LanguageModel:
+        return LanguageModel(Scripted([letter, turn, letter, letter], tokenizer.vocab_size), tokenizer, again.tokens)
+
+    assert said().complete("", temperature=0, max_tokens=4) == "T"
+    assert said().complete_batch([""], temperature=0, max_tokens=4) == ["T"]
+    assert said().beam_search("", beams=1, max_tokens=4)[0].text == "T"
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"idiolect": 3}', "{", '{"model_type": "unheard of"}', "\udcff"])

@@ -243,7 +243,7 @@ class LanguageModel:
             sampling=Sampling(**sampling),
             max_tokens=max_tokens,
             seed=secrets.randbits(63) if seed is None else seed,
-            stop_ids=[self.tokenizer.end_of_text],
+            stop_ids=self._ends,
             batch_rows=batch_rows,
             ended=ended,
         )
@@ -277,7 +277,7 @@ class LanguageModel:
             beams=beams,
             nbest=nbest,
             max_tokens=max_tokens,
-            stop_ids=[self.tokenizer.end_of_text],
+            stop_ids=self._ends,
             length_penalty=length_penalty,
         )
         return [Scored(whole_text(self.tokenizer, one.ids), one.score, one.log_prob) for one in found]
@@ -419,10 +419,15 @@ class LanguageModel:
             max_tokens=max_tokens,
             seed=secrets.randbits(63) if seed is None else seed,
             samples=samples,
-            stop_ids=[self.tokenizer.end_of_text, *self.tokens.ends],
+            stop_ids=self._ends,
             ended=ended,
         )
         return pieces(self.tokenizer, steps, stop_strings(samples, stop), ended)
+
+    @property
+    def _ends(self) -> list[int]:
+        """The ids that end a text."""
+        return [self.tokenizer.end_of_text, *self.tokens.ends]
 
     def _read(self, prompt: str) -> list[int]:
         """The ids of a prompt; of an empty one, the token that opens a document."""

@@ -127,7 +127,7 @@ def test_a_stretch_that_cannot_be_is_refused(wrong: dict[str, object]) -> None:
 
 
 def test_sinusoids_are_those_of_the_formula() -> None:
-    table = sinusoids(7, 6)
+    table = sinusoids(torch.arange(7), 6)
     for position in range(7):
         for pair in range(3):
             angle = position / 10000 ** (2 * pair / 6)

@@ -14,6 +14,7 @@ from idiolect.language_model import LanguageModel
 SMALL = "--layers 2 --dim 32 --heads 2 --context 24 --batch 8 --steps 40 --evaluate-every 20 --threads 1".split()
 FAMILIES = {
     "rnn": "--model rnn",
+    "logistic": "--model rnn --bend logistic",
     "lstm": "--model lstm --variational --dropout 0.1",
     "gru": "--model gru --weight-drop 0.1",
     "gpt2": "--shape gpt2",

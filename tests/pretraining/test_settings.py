@@ -65,6 +65,8 @@ def test_a_recurrent_network_has_no_switches_of_transformers(family: str) -> Non
         ({"model": "encoder", "shape": "llama"}, "is not a shape of kind encoder"),
         ({"weight_drop": 0.5}, "for recurrent networks"),
         ({"variational": True}, "for recurrent networks"),
+        ({"bend": "logistic"}, "for recurrent networks"),
+        ({"model": "lstm", "bend": "logistic"}, "bend is a simple recurrent network's"),
         ({"window": -1}, "window must be 0 or more"),
     ],
 )

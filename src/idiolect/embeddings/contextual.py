@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from idiolect.errors import UsageError
-from idiolect.models.model import Model
+from idiolect.models.model import Model, evaluating
 from idiolect.tokenizers.base import Tokenizer
 from idiolect.tokenizers.frame import Frame
 
@@ -51,15 +51,13 @@ def embed(model: Model, tokenizer: Tokenizer, texts: Sequence[str], pooling: Poo
             )
     vectors_ND = torch.zeros(len(rows), model.spec.dim)
     by_length = sorted(range(len(rows)), key=lambda number: len(rows[number]))
-    mode = model.training
-    model.eval()
-    while by_length:
-        count = 1
-        while count < len(by_length) and (count + 1) * len(rows[by_length[count]]) <= _TOKENS:
-            count += 1
-        batch, by_length = by_length[:count], by_length[count:]
-        vectors_ND[batch] = _pooled(model, [rows[number] for number in batch], pooling).float().cpu()
-    model.train(mode)
+    with evaluating(model):
+        while by_length:
+            count = 1
+            while count < len(by_length) and (count + 1) * len(rows[by_length[count]]) <= _TOKENS:
+                count += 1
+            batch, by_length = by_length[:count], by_length[count:]
+            vectors_ND[batch] = _pooled(model, [rows[number] for number in batch], pooling).float().cpu()
     return vectors_ND
 
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from idiolect.data.batch import Batch
-from idiolect.models.model import Model
+from idiolect.models.model import Model, evaluating
 from idiolect.models.weights import load_model, save_model
 from idiolect.objectives.likelihood import Likelihood
 
@@ -56,14 +56,11 @@ def prove(model: Model, end_of_text: int, *, seed: int = 0) -> Iterator[Proof]:
         >>> for proof in prove(model, end_of_text=0):
         ...     print(proof.what, proof.error, proof.holds)
     """
-    training = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        yield from _checks(model, end_of_text, seed)
-    finally:
-        model.zero_grad(set_to_none=True)
-        for module, mode in training.items():
-            module.training = mode
+    with evaluating(model):
+        try:
+            yield from _checks(model, end_of_text, seed)
+        finally:
+            model.zero_grad(set_to_none=True)
 
 
 def prove_against(name: str, model: Model, theirs: Logits, *, logits: bool = True, seed: int = 0) -> Proof:

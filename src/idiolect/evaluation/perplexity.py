@@ -28,7 +28,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from idiolect.errors import CorpusError, ModelError, UsageError
-from idiolect.models.model import Model
+from idiolect.models.model import Model, evaluating
 
 if TYPE_CHECKING:
     from idiolect.text.document import Document
@@ -286,15 +286,11 @@ def _log_probs(model: Model, windows: Sequence[_Window]) -> Tensor:
     targets_N = ids_BT[:, 1:][fresh_BT]
     rows = max(1, _LOGITS_AT_ONCE // vocab_size)
     losses: list[Tensor] = []
-    was_training = model.training
-    model.eval()
-    try:
+    with evaluating(model):
         hidden_ND = model.hidden(ids_BT[:, :-1])[fresh_BT]
         for start in range(0, len(targets_N), rows):
             logits_NV = model.head(hidden_ND[None, start : start + rows])[0].float()
             losses.append(functional.cross_entropy(logits_NV, targets_N[start : start + rows], reduction="none"))
-    finally:
-        model.train(was_training)
     log_probs_N = -torch.cat(losses).cpu().double()
     if not bool(torch.isfinite(log_probs_N).all()):
         raise ModelError(

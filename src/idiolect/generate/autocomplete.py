@@ -28,9 +28,9 @@ import torch
 from torch import Tensor
 
 from idiolect.errors import UsageError
-from idiolect.generate.engine import check_prompt, evaluating, next_logits
+from idiolect.generate.engine import check_prompt, next_logits
 from idiolect.generate.sampling import log_probs
-from idiolect.models.model import Model
+from idiolect.models.model import Model, evaluating
 from idiolect.tokenizers.base import Tokenizer
 
 Unit = Literal["word", "line"]

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 import torch
 
 from idiolect.errors import UsageError
-from idiolect.generate.engine import check_prompt, evaluating, next_logits
+from idiolect.generate.engine import check_prompt, next_logits
 from idiolect.generate.sampling import log_probs
-from idiolect.models.model import Model
+from idiolect.models.model import Model, evaluating
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from idiolect.errors import UsageError
-from idiolect.generate.engine import check_prompt, evaluating
+from idiolect.generate.engine import check_prompt
 from idiolect.generate.sampling import log_probs
-from idiolect.models.model import Model
+from idiolect.models.model import Model, evaluating
 
 _LOGITS_AT_ONCE = 2**22
 

@@ -15,7 +15,6 @@ Shapes: B samples, T positions, V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Collection, Container, Generator, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy
@@ -24,7 +23,7 @@ from torch import Tensor
 
 from idiolect.errors import ModelError, UsageError
 from idiolect.generate.sampling import Sampling, choose, filter_logits, sample_generator
-from idiolect.models.model import Model
+from idiolect.models.model import Model, evaluating
 from idiolect.nn.cache import Cache
 
 Steps = Generator[list[tuple[int, int]], None, None]
@@ -146,18 +145,6 @@ def check_prompt(model: Model, prompt_ids: Sequence[int]) -> None:
     for odd in (min(prompt_ids), max(prompt_ids)):
         if not 0 <= odd < model.spec.vocab_size:
             raise ModelError(f"Token {odd} is outside the model's vocabulary of {model.spec.vocab_size}.")
-
-
-@contextmanager
-def evaluating(model: Model) -> Iterator[None]:
-    """The model in evaluation mode, and afterwards each of its parts as it was."""
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
 
 
 def next_logits(model: Model, ids: Sequence[Sequence[int]], cache: Cache) -> Tensor:

@@ -5,17 +5,18 @@ Shapes: M masks, V vocabulary.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from idiolect.errors import UsageError
-from idiolect.models.model import Model
+from idiolect.models.model import Model, evaluating
 from idiolect.tokenizers.base import Tokenizer
 
 Filled = list[tuple[str, float]]
 """Tokens as text, likeliest first, each with its probability."""
 
 
-@torch.no_grad()
 def fill(model: Model, tokenizer: Tokenizer, text: str, k: int) -> list[Filled]:
     """For each mask of a text, in order, the `k` likeliest tokens.
 
@@ -32,14 +33,17 @@ def fill(model: Model, tokenizer: Tokenizer, text: str, k: int) -> list[Filled]:
         raise UsageError(f"k must be at least 1, not {k}.")
     name, mask = tokenizer.roles.get("mask", ""), tokenizer.role("mask")
     ids = tokenizer.framed(tokenizer.encode(text, allowed_special=[name])).ids
-    places = [place for place, token_id in enumerate(ids) if token_id == mask]
-    if not places:
+    if mask not in ids:
         raise UsageError(f"There is nothing to fill: put {name} into the text where a token is wanted.")
-    mode = model.training
-    logits_MV = model.eval()(torch.tensor([ids], device=next(model.parameters()).device))[0, places].float()
-    model.train(mode)
+    best = likeliest(model, tokenizer, ids, k)
+    return [[(tokenizer.token_bytes(i).decode("utf-8", errors="replace"), p) for i, p in found] for found in best]
+
+
+@torch.no_grad()
+def likeliest(model: Model, tokenizer: Tokenizer, ids: Sequence[int], k: int) -> list[list[tuple[int, float]]]:
+    """For each mask among ids that are framed already, the `k` likeliest ids with their probabilities."""
+    places = [place for place, token_id in enumerate(ids) if token_id == tokenizer.role("mask")]
+    with evaluating(model):
+        logits_MV = model(torch.tensor([ids], device=next(model.parameters()).device))[0, places].float()
     best = logits_MV[:, : tokenizer.vocab_size].softmax(dim=-1).topk(min(k, tokenizer.vocab_size), dim=-1)
-    return [
-        [(tokenizer.token_bytes(i).decode("utf-8", errors="replace"), p) for i, p in zip(*found)]
-        for found in zip(best.indices.tolist(), best.values.tolist())
-    ]
+    return [list(zip(*found)) for found in zip(best.indices.tolist(), best.values.tolist())]

@@ -6,6 +6,8 @@ Shapes: B rows, T positions, D model width, V vocabulary.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from torch import Tensor, nn
 
@@ -61,3 +63,15 @@ class Model(nn.Module, ABC):
     def forward(self, ids_BT: Tensor, segments_BT: Tensor | None = None) -> Tensor:
         """Logits (B, T, V): `head(hidden(ids))`."""
         return self.head(self.hidden(ids_BT, segments_BT))
+
+
+@contextmanager
+def evaluating(model: Model) -> Iterator[None]:
+    """The model in evaluation mode, and afterwards each of its parts as it was."""
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode

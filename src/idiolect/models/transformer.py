@@ -137,7 +137,7 @@ class Transformer(Model):
             if segments_BT is not None:
                 places = places_in_segments(segments_BT)
             if self.embed_positions is None:
-                hidden_BTD = hidden_BTD + sinusoids(spec.context, spec.dim, ids_BT.device).to(hidden_BTD.dtype)[places]
+                hidden_BTD = hidden_BTD + sinusoids(places, spec.dim).to(hidden_BTD.dtype)
             else:
                 hidden_BTD = hidden_BTD + self.embed_positions(places)
         if self.embed_types is not None:

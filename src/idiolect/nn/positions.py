@@ -110,17 +110,17 @@ def rotary_tables(
     return torch.cat((cos_Tc, cos_Tc), dim=-1), torch.cat((-sin_Tc, sin_Tc), dim=-1)
 
 
-def sinusoids(length: int, dim: int, device: torch.device | None = None) -> Tensor:
-    """A vector for each of `length` positions (length, D): sines in the even channels, cosines in the odd ones, of
+def sinusoids(places: Tensor, dim: int) -> Tensor:
+    """A vector for each place in a text (…, D): sines in the even channels, cosines in the odd ones, of
     wavelengths from 2π to 10000 · 2π (Vaswani et al. 2017, section 3.5).
 
     Example:
-        >>> sinusoids(1, 4).tolist()
+        >>> sinusoids(torch.tensor([0]), 4).tolist()
         [[0.0, 1.0, 0.0, 1.0]]
     """
-    speeds_d = 10000.0 ** -(torch.arange(0, dim, 2, dtype=torch.float32, device=device) / dim)
-    angles_Td = torch.arange(length, dtype=torch.float32, device=device)[:, None] * speeds_d
-    return torch.stack((angles_Td.sin(), angles_Td.cos()), dim=-1).flatten(1)
+    speeds_d = 10000.0 ** -(torch.arange(0, dim, 2, dtype=torch.float32, device=places.device) / dim)
+    angles = places[..., None].float() * speeds_d
+    return torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(-2)
 
 
 def rotate(vectors: Tensor, tables: Tables) -> Tensor:

@@ -58,7 +58,10 @@ class MaskedLikelihood:
     def __call__(self, model: Model, batch: Batch) -> Tensor:
         """A scalar in nats; `model` is an encoder with the heads that the batch needs."""
         assert isinstance(model, Transformer), "masked tokens are an encoder's"
-        hidden_BTD = model.hidden(batch.ids_BT, batch.segments_BT, types_BT=batch.types_BT)
+        return self.of_hidden(model, model.hidden(batch.ids_BT, batch.segments_BT, types_BT=batch.types_BT), batch)
+
+    def of_hidden(self, model: Transformer, hidden_BTD: Tensor, batch: Batch) -> Tensor:
+        """The same, of hidden states that are there already."""
         nats = Likelihood(few=True).of_hidden(model, hidden_BTD, batch)
         if batch.labels_B is None or batch.label_weights_B is None:
             return nats

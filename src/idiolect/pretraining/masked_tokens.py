@@ -10,10 +10,12 @@ import torch
 from idiolect.compute import Compute, Precision
 from idiolect.data.batch import Batch
 from idiolect.data.encoder_rows import EncoderRows
-from idiolect.data.masking import Masking
+from idiolect.data.masking import Ids, Masking
 from idiolect.data.tokens import Tokens, TokenStream
+from idiolect.generate.filling import likeliest
 from idiolect.language_model import LanguageModel
 from idiolect.models.build import build
+from idiolect.models.model import Model
 from idiolect.models.transformer import Transformer
 from idiolect.objectives.likelihood import MaskedLikelihood
 from idiolect.pretraining.settings import PretrainSettings
@@ -67,7 +69,6 @@ def masked_tokens(
     model.init_weights(settings.seed)
     model.to(compute.device)
     speaker = LanguageModel(model, tokenizer)
-    objective = MaskedLikelihood()
     sample_ids = validation.read(0, min(SAMPLE_TOKENS, len(validation), settings.context - 2)).astype(np.int64)
 
     def batches(final: bool) -> Iterator[Batch]:
@@ -77,30 +78,30 @@ def masked_tokens(
             yield held_out.batch(first, min(settings.batch, count - first))
 
     def evaluate(final: bool) -> Mapping[str, float | str]:
-        seen = _Accuracy(model)
-        loss = mean_loss(model, batches(final), objective, compute, precision, look=seen)
-        return {"val_loss": loss, **seen.shares(), "sample": _filled_in(speaker, masking, sample_ids)}
+        watching = _Watching()
+        loss = mean_loss(model, batches(final), watching, compute, precision)
+        return {"val_loss": loss, **watching.shares(), "sample": _filled_in(speaker, masking, sample_ids)}
 
-    return Task(speaker, rows, objective, evaluate, prompt="")
+    return Task(speaker, rows, MaskedLikelihood(), evaluate, prompt="")
 
 
-class _Accuracy:
-    """How often the likeliest token is the hidden one, and the likelier label the true one."""
+class _Watching:
+    """The objective, which also counts how often the likeliest token is the hidden one, and the likelier label true."""
 
-    def __init__(self, model: Transformer) -> None:
-        self._model = model
+    def __init__(self) -> None:
         self._right = {"masked_accuracy": 0.0, "pair_accuracy": 0.0}
         self._all = dict.fromkeys(self._right, 0.0)
 
-    def __call__(self, batch: Batch) -> None:
-        hidden_BTD = self._model.hidden(batch.ids_BT, batch.segments_BT, types_BT=batch.types_BT)
+    def __call__(self, model: Model, batch: Batch) -> torch.Tensor:
+        assert isinstance(model, Transformer), "masked tokens are an encoder's"
+        hidden_BTD = model.hidden(batch.ids_BT, batch.segments_BT, types_BT=batch.types_BT)
         counts_BT = batch.weights_BT > 0
-        guesses = self._model.head(hidden_BTD[counts_BT]).argmax(dim=-1)
+        guesses = model.head(hidden_BTD[counts_BT]).argmax(dim=-1)
         self._add("masked_accuracy", guesses == batch.targets_BT[counts_BT])
         if batch.labels_B is not None and batch.label_weights_B is not None:
-            labelled_B = batch.label_weights_B > 0
-            right_B = self._model.pair_logits(hidden_BTD).argmax(dim=-1) == batch.labels_B
-            self._add("pair_accuracy", right_B[labelled_B])
+            right_B = model.pair_logits(hidden_BTD).argmax(dim=-1) == batch.labels_B
+            self._add("pair_accuracy", right_B[batch.label_weights_B > 0])
+        return MaskedLikelihood().of_hidden(model, hidden_BTD, batch)
 
     def shares(self) -> dict[str, float]:
         """Of each of the two, the share that was right; one that was never asked is left out."""
@@ -111,24 +112,16 @@ class _Accuracy:
         self._all[name] += right.numel()
 
 
-def _filled_in(speaker: LanguageModel, masking: Masking, ids: np.ndarray[tuple[int], np.dtype[np.int64]]) -> str:
+def _filled_in(speaker: LanguageModel, masking: Masking, ids: Ids) -> str:
     """A text whose every fifth token was hidden, with what the model would put there in brackets."""
-    tokenizer, model = speaker.tokenizer, speaker.model
+    tokenizer = speaker.tokenizer
     hidden = [n for n in range(2, len(ids), 5) if masking.ordinary_V[ids[n]]]
     read = ids.copy()
     read[hidden] = masking.mask
-    framed = tokenizer.framed(read.tolist()).ids
-    before = tokenizer.framed([-1]).ids.index(-1)
-    device = next(model.parameters()).device
-    with torch.inference_mode():
-        logits_NV = model.eval()(torch.tensor([framed], device=device))[0, [before + n for n in hidden]]
-    said = dict(zip(hidden, logits_NV[:, masking.ordinary].argmax(dim=-1).tolist()))
-    pieces = []
-    for n, token_id in enumerate(ids.tolist()):
-        if n in said:
-            piece = tokenizer.decode([int(masking.ordinary[said[n]])])
-            bare = piece.strip()
-            pieces.append(piece.replace(bare, f"[{bare}]") if bare else f"[{piece}]")
-        else:
-            pieces.append(tokenizer.decode([token_id]))
-    return "".join(pieces)
+    said = likeliest(speaker.model, tokenizer, tokenizer.framed(read.tolist()).ids, k=1)
+    texts = [tokenizer.decode([token_id]) for token_id in ids.tolist()]
+    for n, [(token_id, _)] in zip(hidden, said):
+        piece = tokenizer.token_bytes(token_id).decode("utf-8", errors="replace")
+        bare = piece.strip()
+        texts[n] = piece.replace(bare, f"[{bare}]") if bare else f"[{piece}]"
+    return "".join(texts)

@@ -62,7 +62,8 @@ def learning_page(report: Report, trained: Prepared, run: Run, folder: Path, com
             caption=f"The mean of −log p({what}): training batches as they came, and the validation text.",
         )
     )
-    report.chart(*_accuracies(evaluated))
+    if accuracies := _accuracies(evaluated):
+        report.chart(*accuracies)
     report.chart(
         LineChart(
             "Learning rate",
@@ -76,7 +77,7 @@ def learning_page(report: Report, trained: Prepared, run: Run, folder: Path, com
             x_label="step",
             y_label="tokens/s",
             from_zero=True,
-            caption="Training tokens in a second that the loss counts, without evaluations.",
+            caption="Tokens read in a second of training, without evaluations.",
         ),
     )
     if comparison is not None:

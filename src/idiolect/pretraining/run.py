@@ -9,7 +9,7 @@ from idiolect.compute import Compute, Precision, choose_precision
 from idiolect.data.tokens import Tokens
 from idiolect.errors import CorpusError, TokenizerError
 from idiolect.journal import say
-from idiolect.models.model import Model
+from idiolect.models.build import count_parameters
 from idiolect.pretraining.masked_tokens import masked_tokens
 from idiolect.pretraining.next_token import next_token
 from idiolect.pretraining.settings import PretrainSettings
@@ -32,7 +32,7 @@ class Prepared:
     @property
     def parameters(self) -> int:
         """Of the model."""
-        return count(self.task.speaker.model)
+        return count_parameters(self.task.speaker.spec)
 
     def fit(self, folder: Path) -> Run:
         """Train the model in place; a run found in the folder goes on."""
@@ -76,11 +76,6 @@ def prepare(tokens: Path, settings: PretrainSettings, compute: Compute) -> Prepa
     precision = choose_precision(settings.precision, compute.device, settings.dim)
     task = masked_tokens if settings.model == "encoder" else next_token
     return Prepared(settings, read, task(read, tokenizer, settings, compute, precision), compute, precision)
-
-
-def count(model: Model) -> int:
-    """How many parameters a model has, a tied head counted once."""
-    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def as_forecast(run: Run) -> str:

@@ -11,6 +11,7 @@ from idiolect.models.spec import Norm, Positions, RecurrentSpec, Spec, Transform
 from idiolect.nn.attention import Biases
 from idiolect.nn.block import NormPlace
 from idiolect.nn.mlp import Activation
+from idiolect.nn.recurrent import Bend
 from idiolect.train.plan import Plan
 
 Family = Literal["decoder", "encoder", "rnn", "lstm", "gru"]
@@ -73,6 +74,8 @@ class ModelSettings(Plan):
     """Switch: with a window, every so many layers see everything. 0: none."""
     embedding_norm: bool | None = None
     """Switch: the embeddings are normalised before the first block."""
+    bend: Bend = "tanh"
+    """Recurrent: what bends the sum of a simple network (rnn): tanh, or the logistic function."""
     variational: bool = False
     """Recurrent: drop the same units at every position of a row."""
     weight_drop: float = 0.0
@@ -95,10 +98,15 @@ class ModelSettings(Plan):
                 odd = next(iter(given), "shape").replace("_", "-")
                 raise UsageError(f"--{odd} is for Transformers: leave it out for a model of kind {self.model}.")
             return RecurrentSpec(
-                vocab_size, **sizes, family=self.model, variational=self.variational, weight_drop=self.weight_drop
+                vocab_size,
+                **sizes,
+                family=self.model,
+                bend=self.bend,
+                variational=self.variational,
+                weight_drop=self.weight_drop,
             )
-        if self.variational or self.weight_drop:
-            raise UsageError("--variational and --weight-drop are for recurrent networks: leave them out.")
+        if self.variational or self.weight_drop or self.bend != "tanh":
+            raise UsageError("--bend, --variational and --weight-drop are for recurrent networks: leave them out.")
         return TransformerSpec(vocab_size, **sizes, **self._transformer(given, pairs=pairs))
 
     def _transformer(self, given: dict[str, Any], *, pairs: bool) -> dict[str, Any]:
