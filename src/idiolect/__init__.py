@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from idiolect.artifact import Artifact as Artifact
     from idiolect.data.tokens import Tokens as Tokens
+    from idiolect.embeddings.vectors import Vectors as Vectors
     from idiolect.language_model import LanguageModel as LanguageModel
     from idiolect.language_model import load as load
     from idiolect.report import Report as Report
@@ -47,6 +48,7 @@ _HOMES = {
     "Report": "report",
     "Tokenizer": "tokenizers.base",
     "Tokens": "data.tokens",
+    "Vectors": "embeddings.vectors",
     "autocomplete": "stages.autocomplete",
     "complete": "stages.complete",
     "convert": "stages.convert",

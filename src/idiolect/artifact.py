@@ -33,7 +33,7 @@ from idiolect.config import to_toml
 from idiolect.disk import file_digest, flush, flush_tree, remove, write_durably
 from idiolect.errors import ArtifactError
 
-Kind = Literal["corpus", "tokenizer", "tokens", "model", "report"]
+Kind = Literal["corpus", "tokenizer", "tokens", "vectors", "model", "report"]
 Provenance = dict[str, Any]
 """What an artifact knows of a parent: `kind`, `digest`, and `path` (an artifact) or `files` (text files), relative
 to its own folder."""

@@ -5,6 +5,7 @@
     ├── CorpusError               a text that cannot be read, is empty, or is too small
     ├── TokenizerError            a tokenizer that cannot be learnt, read, or does not fit
     ├── ModelError                a model folder that cannot be read, or does not fit
+    ├── VectorsError              word vectors that cannot be read, are damaged, or do not fit
     ├── ArtifactError             a folder: it exists and is something else, or it is damaged
     ├── TrainingError             a run that cannot go on
     └── Interrupted               a run that was asked to stop; what it had done is saved
@@ -33,6 +34,10 @@ class TokenizerError(IdiolectError):
 
 class ModelError(IdiolectError):
     """A model folder that cannot be read, has missing or odd tensors, or does not fit."""
+
+
+class VectorsError(IdiolectError):
+    """Word vectors whose file cannot be read, is damaged or lies, or that do not fit."""
 
 
 class ArtifactError(IdiolectError):
