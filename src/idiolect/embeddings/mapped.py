@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from idiolect.errors import VectorsError
 
-TYPES: Final = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "I32": "<i4", "I64": "<i8"}
-"""The kinds of number that NumPy knows too and vectors come in."""
+TYPES: Final = {"F32": "<f4", "I64": "<i8"}
+"""The kinds of number that vectors and counts come in."""
 _LONGEST: Final = 10**8  # bytes of a header, as the format has it
 
 

@@ -8,7 +8,7 @@
 A folder is read without a copy: the matrix stays in its file, and the system keeps in memory what is used of it.
 Making a `Vectors` costs one pass over the matrix, for the lengths of its rows, and a dictionary of the words.
 
-Shapes: V words, D dimensions, K buckets of subwords.
+Shapes: V words, D dimensions, K buckets of subwords, Q questions, N best.
 """
 
 from __future__ import annotations
@@ -16,20 +16,34 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
+from idiolect.embeddings.analogies import Method, answers
+from idiolect.embeddings.files import FileFormat, read_file, write_file
 from idiolect.embeddings.mapped import mapped_tensors
-from idiolect.errors import UsageError, VectorsError
+from idiolect.embeddings.search import Floats, Rows, best_rows
+from idiolect.embeddings.spelling import near
+from idiolect.errors import ArtifactError, UsageError, VectorsError
 
 FORMAT: Final = 1
 ABOUT, TENSORS, WORDS = "vectors.json", "vectors.safetensors", "words.txt"
 _BLOCK: Final = 2**22  # numbers that are looked at together
+_QUESTIONS: Final = 256  # queries that are answered together
 
 FloatVD = NDArray[np.float32]
+Query = str | NDArray[np.float32]
+"""What is asked about: a word, or a vector (D,)."""
+
+
+class Neighbour(NamedTuple):
+    """A word that was found, and how well it fits: the higher, the better."""
+
+    word: str
+    score: float
 
 
 class SubwordVectors(Protocol):
@@ -104,9 +118,15 @@ class Vectors:
         return int(self.matrix.shape[1])
 
     def row(self, word: str) -> int:
-        """Where a word stands in `words` and `matrix`. Raises UsageError when it is not there."""
+        """Where a word stands in `words` and `matrix`.
+
+        Raises:
+            UsageError: it is not there; the sentence offers words that are spelt nearly like it.
+        """
         if word not in self._rows:
-            raise UsageError(f"'{word}' is none of these {len(self):,} words.")
+            offered = " or ".join(f"'{one}'" for one in near(word, self._rows))
+            hint = f" Did you mean {offered}?" if offered else ""
+            raise UsageError(f"'{word}' is none of the {len(self):,} words that have a vector.{hint}")
         return self._rows[word]
 
     def vector(self, word: str) -> NDArray[np.float32]:
@@ -117,7 +137,110 @@ class Vectors:
         """
         if self.subwords is not None and word not in self._rows:
             return self.subwords.vector(word)
-        return self.matrix[self.row(word)]
+        found_D: NDArray[np.float32] = self.matrix[self.row(word)]
+        return found_D
+
+    def most_frequent(self, n: int) -> Vectors:
+        """The first n words alone; nothing is copied but their names."""
+        counts = None if self.counts is None else self.counts[:n]
+        return Vectors(self.words[:n], self.matrix[:n], counts, self.subwords, kind=self.kind)
+
+    def neighbours(self, word: Query, n: int = 10) -> list[Neighbour]:
+        """The n words whose vectors have the largest cosine with a word's (itself left out), the nearest first.
+
+        Args:
+            word: a word, or a vector (D,).
+            n: how many, at least 1.
+
+        Raises:
+            UsageError: the word is not there, or n is out of range.
+
+        Example:
+            >>> vectors.neighbours("king", 2)
+            [Neighbour(word='prince', score=0.78), Neighbour(word='queen', score=0.74)]
+        """
+        return self.neighbours_batch([word], n)[0]
+
+    def neighbours_batch(self, words: Sequence[Query], n: int = 10) -> list[list[Neighbour]]:
+        """What `neighbours` gives for each of many words, by one matrix product for some hundreds of them."""
+        _check_count(n)
+        found = []
+        for start in range(0, len(words), _QUESTIONS):
+            some = words[start : start + _QUESTIONS]
+            units_QD, excluded = self._units(some), [self._rows_of([word]) for word in some]
+            found += self._named(*best_rows(self.matrix, self.lengths, units_QD, n, excluded=excluded))
+        return found
+
+    def analogy(self, a: Query, b: Query, c: Query, n: int = 10, *, method: Method = "3CosAdd") -> list[Neighbour]:
+        """a is to b as c is to what? The n best answers (a, b and c left out), the best first.
+
+        Args:
+            a, b, c: words, or vectors (D,).
+            n: how many answers, at least 1.
+            method: "3CosAdd", whose score is the cosine with b - a + c, or "3CosMul"; see `embeddings/analogies.py`.
+
+        Raises:
+            UsageError: a word is not there, n is out of range, or there is no such method.
+
+        Example:
+            >>> vectors.analogy("man", "woman", "king", 1)
+            [Neighbour(word='queen', score=0.71)]
+        """
+        _check_count(n)
+        three_31D = self._units([a, b, c])[:, None]
+        excluded = [self._rows_of([a, b, c])]
+        return self._named(*answers(self.matrix, self.lengths, three_31D, n, excluded=excluded, method=method))[0]
+
+    def similarity(self, a: Query, b: Query) -> float:
+        """The cosine of two words' vectors, from -1 to 1; 0 where one of them is all zeros."""
+        a_D, b_D = self._units([a, b]).astype(np.float64)
+        return float(a_D @ b_D)
+
+    def odd_one_out(self, words: Sequence[str]) -> str:
+        """The word that is farthest from the mean direction of all of them.
+
+        Raises:
+            UsageError: there are fewer than three words, or one is not there.
+
+        Example:
+            >>> vectors.odd_one_out(["breakfast", "lunch", "dinner", "car"])
+            'car'
+        """
+        if len(words) < 3:
+            raise UsageError(f"Which of {len(words)} words is the odd one out cannot be said: give three or more.")
+        units_ND = self._units(words)
+        return words[int(np.argmin(units_ND @ units_ND.mean(axis=0)))]
+
+    def projection(self, words: Sequence[str], start: Query, end: Query) -> list[Neighbour]:
+        """Where words lie along the direction from one word to another: the cosine with it, the lowest first.
+
+        Example:
+            >>> vectors.projection(["nurse", "doctor", "actress"], "he", "she")
+            [Neighbour(word='doctor', score=-0.05), Neighbour(word='nurse', score=0.16), ...]
+        """
+        from_D, to_D = self._units([start, end])
+        along_D = (to_D - from_D) / max(float(np.linalg.norm(to_D - from_D)), 1e-30)
+        found = [Neighbour(word, float(at)) for word, at in zip(words, self._units(words) @ along_D)]
+        return sorted(found, key=lambda one: one.score)
+
+    def _units(self, words: Sequence[Query]) -> NDArray[np.float32]:
+        """(Q, D) the vectors of words at length 1; zeros stay zeros."""
+        units_QD = np.stack([self.vector(word) if isinstance(word, str) else word for word in words]).astype(np.float64)
+        if units_QD.shape[1:] != (self.dim,):
+            raise UsageError(f"A vector of {self.dim} numbers is needed here, not {units_QD.shape[-1]}.")
+        units_QD /= np.maximum(np.linalg.norm(units_QD, axis=1, keepdims=True), 1e-30)
+        return units_QD.astype(np.float32)
+
+    def _rows_of(self, words: Sequence[Query]) -> list[int]:
+        """The rows of those words that have one."""
+        return [self._rows[word] for word in words if isinstance(word, str) and word in self._rows]
+
+    def _named(self, rows_QN: Rows, scores_QN: Floats) -> list[list[Neighbour]]:
+        """Rows as words; what was excluded and is there only to fill up is left out."""
+        return [
+            [Neighbour(self.words[row], float(score)) for row, score in zip(*both) if score > -np.inf]
+            for both in zip(rows_QN, scores_QN)
+        ]
 
     def save(self, folder: str | Path) -> None:
         """Write the files of a folder that `load` reads; the folder is made where it is missing."""
@@ -134,14 +257,42 @@ class Vectors:
         (folder / WORDS).write_bytes(b"".join(_escaped(word) + b"\n" for word in self.words))
         (folder / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
-    @classmethod
-    def load(cls, path: str | Path) -> Vectors:
-        """Read a folder of ours; the matrix stays in its file.
+    def export(self, path: str | Path, file_format: FileFormat = "word2vec") -> None:
+        """Write a file that other tools read: "word2vec" (text), "word2vec-binary", or "glove" (text).
+
+        Counts and subwords have no place in such a file; numbers come back to the last bit.
 
         Raises:
-            VectorsError: it is none, or is damaged.
+            UsageError: a word has white space in it, or there is no such format.
+            ArtifactError: the file cannot be written.
         """
-        return _load_folder(Path(path))
+        try:
+            write_file(Path(path), self.words, self.matrix, file_format)
+        except OSError as error:
+            raise ArtifactError(f"{path} cannot be written ({error.strerror}): choose another file.") from error
+
+    @classmethod
+    def load(cls, path: str | Path) -> Vectors:
+        """Read word vectors: a folder of ours, whose matrix stays in its file, or a file of another tool's.
+
+        What a file is, is seen from what is in it: word2vec's text or binary, GloVe's text, fastText's .vec, each also
+        in gzip.
+
+        Raises:
+            VectorsError: it is none of these, or is damaged.
+
+        Example:
+            >>> Vectors.load("GoogleNews-vectors-negative300.bin.gz").neighbours("king")
+        """
+        path = Path(path)
+        if path.name == TENSORS:
+            path = path.parent
+        return _load_folder(path) if path.is_dir() else cls(*read_file(path))
+
+
+def _check_count(n: int) -> None:
+    if n < 1:
+        raise UsageError(f"n must be at least 1, not {n}.")
 
 
 def _load_folder(folder: Path) -> Vectors:
@@ -155,9 +306,11 @@ def _load_folder(folder: Path) -> Vectors:
         raise VectorsError(f"{folder} is damaged or not a folder of word vectors: {ABOUT} or {WORDS}.") from error
     tensors = mapped_tensors(folder / TENSORS)
     matrix = tensors.get("vectors")
-    if matrix is None or matrix.dtype != np.float32 or matrix.shape != shape or len(words) != shape[0]:
+    counts = tensors.get("counts")
+    fits = matrix is not None and matrix.dtype == np.float32 and matrix.shape == shape and len(words) == shape[0]
+    if matrix is None or not fits or (counts is not None and counts.dtype != np.int64):
         raise VectorsError(f"The files in {folder} do not belong together: make it again.")
-    return Vectors(words, matrix, tensors.get("counts"), kind=kind)
+    return Vectors(words, matrix, counts, kind=kind)
 
 
 def _escaped(word: str) -> bytes:
@@ -177,7 +330,8 @@ def _lengths(words: Sequence[str], matrix: FloatVD) -> NDArray[np.float64]:
     lengths_V = np.empty(len(words))
     step = max(_BLOCK // matrix.shape[1], 1)
     for start in range(0, len(words), step):
-        block_BD = matrix[start : start + step].astype(np.float64)
+        with np.errstate(invalid="ignore"):  # it is refused below, by its word
+            block_BD = matrix[start : start + step].astype(np.float64)
         lengths_V[start : start + step] = np.sqrt(np.einsum("bd,bd->b", block_BD, block_BD))
     if not np.isfinite(lengths_V).all():
         raise VectorsError(
