@@ -15,6 +15,9 @@ from typing import Any, Unpack
 from torch import Tensor
 
 from idiolect.embeddings.contextual import Pooling, embed
+from idiolect.embeddings.of_models import Side, token_vectors
+from idiolect.embeddings.vectors import Vectors
+from idiolect.embeddings.word_contexts import contextual_vectors
 from idiolect.errors import ArtifactError, TokenizerError, UsageError
 from idiolect.evaluation.perplexity import token_log_probs_batch
 from idiolect.generate.autocomplete import Unit, Vocabulary, autocomplete, take_back
@@ -298,6 +301,41 @@ class LanguageModel:
             >>> torch.cosine_similarity(vectors[0], vectors[1], dim=0)
         """
         return embed(self.model, self.tokenizer, texts, pooling)
+
+    def vectors(self, side: Side = "input") -> Vectors:
+        """The vectors of the model's tokens, for neighbours, analogies and the rest that `Vectors` can do.
+
+        Args:
+            side: "input", what a token is read as, or "output", what the head compares the hidden state with.
+
+        Raises:
+            UsageError: there is no such side.
+
+        Example:
+            >>> model.vectors("input").neighbours("▁king", 3)      # a space is ▁
+        """
+        return token_vectors(self.model, self.tokenizer, side)
+
+    def contextual_vectors(
+        self, texts: Sequence[str], *, min_count: int = 5, most: int = 20_000, lower: bool = True
+    ) -> Vectors:
+        """A vector for each word of some texts: the mean of its hidden states wherever it stands.
+
+        Args:
+            texts: read in windows of the model's context.
+            min_count: words that are met less often have no vector.
+            most: how many words have one at most, the most frequent.
+            lower: whether capitals are made small in the words; the model reads the text as it is.
+
+        Raises:
+            CorpusError: no word is met often enough.
+
+        Example:
+            >>> model.contextual_vectors(texts).neighbours("movie", 3)
+        """
+        return contextual_vectors(
+            self.model, self.tokenizer, lambda: texts, min_count=min_count, most=most, lower=lower
+        )
 
     def fill(self, text: str, *, k: int = 5) -> list[Filled]:
         """For each mask in a text, the `k` likeliest tokens with their probabilities; encoders only.

@@ -28,9 +28,14 @@ _TOKENS: Final = 2**14  # positions that are read together
 def ids_of(tokenizer: Tokenizer, text: str, encoder: bool) -> list[int]:
     """A text as a model reads it: in its frame, or behind the token that opens a document."""
     ids = tokenizer.encode(text)
-    if encoder or tokenizer.frame != Frame():
+    if framed(tokenizer, encoder):
         return tokenizer.framed(ids).ids
     return [tokenizer.end_of_text, *ids]
+
+
+def framed(tokenizer: Tokenizer, encoder: bool) -> bool:
+    """Whether a text is read in the tokenizer's frame."""
+    return encoder or tokenizer.frame != Frame()
 
 
 @torch.no_grad()
@@ -63,6 +68,19 @@ def embed(model: Model, tokenizer: Tokenizer, texts: Sequence[str], pooling: Poo
 
 def _pooled(model: Model, rows: Sequence[Sequence[int]], pooling: Pooling) -> Tensor:
     """(B, D) of rows of ids, filled up to the longest."""
+    hidden_BTD, lengths_B = hidden_of(model, rows)
+    match pooling:
+        case "cls":
+            return hidden_BTD[:, 0]
+        case "last":
+            return hidden_BTD[torch.arange(len(rows), device=lengths_B.device), lengths_B - 1]
+        case "mean":
+            there_BT = torch.arange(hidden_BTD.shape[1], device=lengths_B.device) < lengths_B[:, None]
+            return (hidden_BTD * there_BT[..., None]).sum(dim=1) / lengths_B[:, None]
+
+
+def hidden_of(model: Model, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """Hidden states (B, T, D) of rows of ids, filled up to the longest, and the lengths (B) of the rows."""
     device = next(model.parameters()).device
     lengths_B = torch.tensor([len(row) for row in rows], device=device)
     ids_BT = torch.zeros(len(rows), int(lengths_B.max()), dtype=torch.int64, device=device)
@@ -71,11 +89,4 @@ def _pooled(model: Model, rows: Sequence[Sequence[int]], pooling: Pooling) -> Te
     there_BT = torch.arange(ids_BT.shape[1], device=device) < lengths_B[:, None]
     # What fills up a row is a document of its own; who sees the left only does not see it anyway.
     apart = model.spec.family == "encoder" and not bool(there_BT.all())
-    hidden_BTD = model.hidden(ids_BT, (~there_BT).long() if apart else None)
-    match pooling:
-        case "cls":
-            return hidden_BTD[:, 0]
-        case "last":
-            return hidden_BTD[torch.arange(len(rows), device=device), lengths_B - 1]
-        case "mean":
-            return (hidden_BTD * there_BT[..., None]).sum(dim=1) / lengths_B[:, None]
+    return model.hidden(ids_BT, (~there_BT).long() if apart else None), lengths_B
