@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from idiolect.artifact import Artifact as Artifact
     from idiolect.data.tokens import Tokens as Tokens
+    from idiolect.embeddings.documents import DocumentVectors as DocumentVectors
     from idiolect.embeddings.vectors import Vectors as Vectors
     from idiolect.language_model import LanguageModel as LanguageModel
     from idiolect.language_model import load as load
     from idiolect.report import Report as Report
+    from idiolect.stages.analogy import analogy as analogy
     from idiolect.stages.autocomplete import autocomplete as autocomplete
     from idiolect.stages.complete import complete as complete
     from idiolect.stages.convert import convert as convert
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from idiolect.stages.gather import gather as gather
     from idiolect.stages.inspect import inspect as inspect
     from idiolect.stages.lineage import lineage as lineage
+    from idiolect.stages.neighbours import neighbours as neighbours
     from idiolect.stages.pretrain import pretrain as pretrain
     from idiolect.stages.prove import prove as prove
     from idiolect.stages.tokenize import tokenize as tokenize
@@ -44,11 +47,13 @@ __version__ = _version("idiolect")
 _HOMES = {
     "Artifact": "artifact",
     "Corpus": "text.corpus",
+    "DocumentVectors": "embeddings.documents",
     "LanguageModel": "language_model",
     "Report": "report",
     "Tokenizer": "tokenizers.base",
     "Tokens": "data.tokens",
     "Vectors": "embeddings.vectors",
+    "analogy": "stages.analogy",
     "autocomplete": "stages.autocomplete",
     "complete": "stages.complete",
     "convert": "stages.convert",
@@ -60,6 +65,7 @@ _HOMES = {
     "inspect": "stages.inspect",
     "lineage": "stages.lineage",
     "load": "language_model",
+    "neighbours": "stages.neighbours",
     "pretrain": "stages.pretrain",
     "prove": "stages.prove",
     "tokenize": "stages.tokenize",

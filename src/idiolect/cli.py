@@ -26,14 +26,16 @@ VERBS = {
     "gather": "Collect texts into one corpus: read, clean of duplicates, mixed.",
     "tokenize": "Learn a tokenizer from text.",
     "inspect": "Show how a tokenizer cuts a text.",
-    "convert": "Write a tokenizer for another tool.",
+    "convert": "Write a tokenizer or word vectors for another tool.",
     "encode": "Turn text into tokens on disk.",
+    "neighbours": "Name the words nearest to a word.",
+    "analogy": "Answer what is to c as b is to a.",
     "pretrain": "Train a language model on tokens.",
     "complete": "Continue a prompt.",
     "fill": "Fill in the masks of a text.",
     "autocomplete": "Complete the word or line that is being typed.",
     "export": "Write a model for llama.cpp (GGUF) or transformers.",
-    "evaluate": "Measure a model on a text: loss, perplexity, bits per byte.",
+    "evaluate": "Measure a model on a text (loss, perplexity, bits per byte), or word vectors on word questions.",
     "prove": "Show that a model computes the same however its input is cut, packed, batched or stored.",
     "lineage": "Print what an artifact was made from.",
     "verify": "Hash an artifact and its parents again.",
@@ -46,6 +48,12 @@ INPUT_HELP = {
     "tokenizer": "Folder of a tokenizer, or a tokenizer.json, tiktoken ranks, a SentencePiece .model, or vocab.bpe.",
     "tokens": "Folder that encode wrote.",
     "model": "Folder that pretrain wrote, or a Hugging Face folder of a kind that is known.",
+    "source": "A tokenizer or word vectors, in a folder or a file of any known format, or a model for its embeddings.",
+    "vectors": "Folder or file of word vectors (ours, word2vec, GloVe, fastText .vec), or a model folder.",
+    "word": "A word.",
+    "a": "A word,",
+    "b": "what it is to a word,",
+    "c": "and the word whose counterpart is asked for.",
     "prompt": "Text to continue.",
     "typed": "Text whose last word, or line, may be unfinished.",
     "text": "Text to cut.",
@@ -123,6 +131,11 @@ def _read(verb: Verb[Any, Any], words: list[str]) -> tuple[list[Any], dict[str, 
     """The inputs and the named options of a command line."""
     parser = _parser(verb)
     found, strangers = parser.parse_known_args(words)
+    last = verb.inputs[-1] if verb.inputs else None
+    if last is not None and last.default is not last.empty and not any(word.startswith("-") for word in strangers):
+        # argparse takes an input that may be left out for left out where an option stands before it
+        setattr(found, last.name, [*getattr(found, last.name, []), *strangers])
+        strangers = []
     if strangers:
         options = [option for action in parser._actions for option in action.option_strings]
         hint = config.nearest(strangers[0], options) if strangers[0].startswith("-") else ""
@@ -158,7 +171,8 @@ def _parser(verb: Verb[Any, Any]) -> _Parser:
     for parameter in verb.inputs:
         many = typing.get_origin(parameter.annotation) is not None
         name, text = parameter.name, INPUT_HELP.get(parameter.name)
-        parser.add_argument(name, metavar=_shown(parameter), nargs="+" if many else None, help=text)
+        nargs = ("+" if parameter.default is parameter.empty else "*") if many else None
+        parser.add_argument(name, metavar=_shown(parameter), nargs=nargs, help=text)
     for parameter in verb.options:
         _add_option(parser, parameter)
     if verb.settings is None:
@@ -175,8 +189,10 @@ def _parser(verb: Verb[Any, Any]) -> _Parser:
 def _shown(parameter: inspect.Parameter) -> str:
     """An input or an option as a usage line shows it: TOKENS, TEXT ..., --out FOLDER, [--force]."""
     if parameter.kind is parameter.POSITIONAL_OR_KEYWORD:
-        several = typing.get_origin(parameter.annotation) is not None
-        return parameter.name.removesuffix("s").upper() + " ..." if several else parameter.name.upper()
+        if typing.get_origin(parameter.annotation) is None:
+            return parameter.name.upper()
+        shown = parameter.name.removesuffix("s").upper() + " ..."
+        return shown if parameter.default is parameter.empty else f"[{shown}]"
     shown = f"--{parameter.name}" + ("" if parameter.annotation is bool else " FOLDER")
     return shown if parameter.default is parameter.empty else f"[{shown}]"
 
@@ -197,7 +213,7 @@ def _add_setting(group: argparse._ArgumentGroup, setting: config.Setting) -> Non
     if bool in (setting.type, *typing.get_args(setting.type)):
         group.add_argument(*names, action=argparse.BooleanOptionalAction, help=text)
     elif typing.get_origin(setting.type) is tuple:
-        group.add_argument(*names, nargs="+", metavar="VALUE", help=text)
+        group.add_argument(*names, nargs="+", action="extend", metavar="VALUE", help=text)
     else:
         group.add_argument(*names, metavar=_placeholder(setting.type), help=text)
 

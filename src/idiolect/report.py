@@ -2,7 +2,8 @@
 
 A report is a list of blocks in reading order, which the template `templates/report.html.jinja` sets as a single HTML
 file that opens anywhere without a network: no script, no font, no picture from elsewhere, and a content security
-policy that forbids them. Whatever text it is given appears as text. It knows nothing of models or tokenizers.
+policy that forbids them. A page of vectors to explore has one script, our own, and the policy allows that one by its
+digest. Whatever text it is given appears as text. It knows nothing of models or tokenizers.
 
 Costs: a page of half a dozen charts takes about a second (most of it the first import of matplotlib) and some
 hundreds of kilobytes; everything is in memory until it is written.
@@ -10,6 +11,9 @@ hundreds of kilobytes; everything is in memory until it is written.
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 import math
 import os
 import re
@@ -18,15 +22,21 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from idiolect.artifact import Ancestor
 from idiolect.disk import replace_file
 from idiolect.errors import ArtifactError
 from idiolect.figures import LineChart, draw, lines, scientific
+from idiolect.plane import Plane, draw_plane
 
 WIDE, NARROW = (736, 330), (352, 230)  # pixels of a chart: alone on a wide page, and on a phone or beside another
+WIDE_PLANE, NARROW_PLANE = (736, 560), (352, 420)  # the same of words in the plane
 # Characters that HTML forbids, or that would act rather than show, become visible ones.
 VISIBLE = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n"}
 VISIBLE |= dict.fromkeys(range(0x7F, 0xA0), 0xFFFD)
+SCRIPT = "explore.js"
 NUMERIC = re.compile(r"[-+−]?[\d.,]*\d( ?[%×]| ?[A-Za-z/]{1,4})?")
 
 
@@ -77,6 +87,31 @@ class Report:
             narrow = draw(chart, *NARROW, f"{prefix}-narrow")
             drawings.append({"chart": chart, "wide": wide, "narrow": narrow, **_describe(chart)})
         self._add("charts", charts=drawings)
+
+    def plane(self, *planes: Plane) -> None:
+        """Words in the plane, with arrows between them; several in one call stand side by side."""
+        drawings = []
+        for plane in planes:
+            wide = draw_plane(plane, *WIDE_PLANE) if len(planes) == 1 else ""
+            narrow = draw_plane(plane, *NARROW_PLANE)
+            drawings.append({"chart": plane, "wide": wide, "narrow": narrow, "words": plane.words, "note": ""})
+        self._add("charts", charts=drawings)
+
+    def explore(
+        self, words: Sequence[str], rows: NDArray[np.float32], analogy: tuple[str, str, str], caption: str = ""
+    ) -> None:
+        """Vectors to ask within the page, which works without a server: type a word, see its neighbours.
+
+        Each number is one byte in the page, four thirds of one in its text. `words` are the rows' (V); `rows` (V, D)
+        have length 1; `analogy` is what the page shows first. An address that ends in `#king` or `#man:woman:king`
+        opens the page with that asked.
+        """
+        largest = np.maximum(np.abs(rows).max(axis=1, keepdims=True), 1e-30)
+        codes = np.round(rows / largest * 127).astype(np.int8)
+        record = {"words": list(words), "dim": int(rows.shape[1]), "codes": base64.b64encode(codes.tobytes()).decode()}
+        # Within a script element "<" could end it; as an escape it cannot.
+        data = json.dumps(record, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+        self._add("explore", data=data, analogy=analogy, caption=caption)
 
     def bars(
         self,
@@ -149,6 +184,9 @@ class Report:
         """The headings so far."""
         return [block for block in self.blocks if block["kind"] == "section"]
 
+    def _has(self, kind: str) -> bool:
+        return any(block["kind"] == kind for block in self.blocks)
+
     def _add(self, kind: str, **content: object) -> None:
         self.blocks.append({"kind": kind, **content})
 
@@ -164,7 +202,9 @@ class Report:
             lstrip_blocks=True,
             loader=jinja2.FunctionLoader(lambda name: (folder / name).read_text(encoding="utf-8")),
         )
-        page = environment.get_template("report.html.jinja").render(report=self)
+        script = (folder / SCRIPT).read_text(encoding="utf-8") if self._has("explore") else ""
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        page = environment.get_template("report.html.jinja").render(report=self, script=script, digest=digest)
         return page.translate(VISIBLE).encode("utf-8", "backslashreplace").decode("utf-8")
 
     def write(self, path: str | os.PathLike[str]) -> Path:

@@ -105,7 +105,7 @@ def test_similarity_is_what_gensim_finds(paired: Vectors, tmp_path: Path, restri
     path = similar(tmp_path, [*paired.words, "TO7", "FROM3"])
     _, (wanted, _), missing = theirs.evaluate_word_pairs(str(path), restrict_vocab=restrict, case_insensitive=fold)
     found = measure_similarity(paired, path, restrict=restrict, fold=fold)
-    assert found.spearman == pytest.approx(wanted, abs=1e-9)
+    assert found.spearman is not None and found.spearman == pytest.approx(wanted, abs=1e-9)
     assert 100 * (1 - found.coverage) == pytest.approx(missing)
     assert found.interval[0] < found.spearman < found.interval[1]
 
@@ -149,7 +149,7 @@ def test_files_of_pairs(tmp_path: Path) -> None:
 def test_pairs_that_are_not_there_are_no_correlation(paired: Vectors, tmp_path: Path) -> None:
     (tmp_path / "pairs").write_text("no\tsuch\t1\n", encoding="utf-8")
     found = measure_similarity(paired, tmp_path / "pairs")
-    assert math.isnan(found.spearman) and found.coverage == 0 and found.interval == (-1, 1)
+    assert found.spearman is None and found.coverage == 0 and found.interval == (-1, 1)
 
 
 def test_a_turned_space_has_not_moved_but_for_one_word() -> None:

@@ -33,8 +33,8 @@ class Agreement:
     """What came of a file of pairs."""
 
     file: str
-    spearman: float
-    """From -1 to 1; NaN where fewer than two pairs are there, or all are alike."""
+    spearman: float | None
+    """From -1 to 1; None where fewer than two pairs are there, or all are alike."""
     interval: tuple[float, float]
     """Where it lies with 95% confidence."""
     pairs: int
@@ -113,7 +113,9 @@ def measure_similarity(vectors: Vectors, path: Path, *, restrict: int = RESTRICT
     )
     units_2PD /= np.maximum(np.linalg.norm(units_2PD, axis=2, keepdims=True), 1e-30)
     cosines_P = np.einsum("pd,pd->p", *units_2PD)
-    return Agreement(path.name, spearman(people_P, cosines_P), _bootstrap(people_P, cosines_P), len(there), len(pairs))
+    found = spearman(people_P, cosines_P)
+    interval = _bootstrap(people_P, cosines_P)
+    return Agreement(path.name, None if math.isnan(found) else found, interval, len(there), len(pairs))
 
 
 def spearman(a_P: NDArray[Any], b_P: NDArray[Any]) -> float:

@@ -1,4 +1,4 @@
-"""`convert`: a tokenizer, learnt here or elsewhere, as the files of another tool or as an artifact of ours.
+"""`convert`: a tokenizer or word vectors, learnt here or elsewhere, as the files of another tool or as an artifact.
 
 A folder is an artifact like any other, which `encode` takes. A single file is written beside its place and renamed, so
 that it is there whole or not at all.
@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from idiolect.artifact import Artifact, Provenance, Recipe, create, unchanged
 from idiolect.config import verb
 from idiolect.disk import replace_file
+from idiolect.embeddings.files import FileFormat
 from idiolect.errors import ArtifactError, UsageError
 from idiolect.journal import say
+from idiolect.stages.asking import Asked, provenance
 from idiolect.stages.page import close_page, page
+from idiolect.stages.vectors_page import vectors_page
 from idiolect.tokenizers.base import Tokenizer
 from idiolect.tokenizers.formats import convert as written_for
 
@@ -24,29 +27,39 @@ from idiolect.tokenizers.formats import convert as written_for
 class ConvertSettings:
     """Converting."""
 
-    to: Literal["tokenizer.json", "tiktoken", "sentencepiece", "gpt2"] = "tokenizer.json"
-    """What to write: tokenizer.json and gpt2 (vocab.bpe, encoder.json) are folders, the others one file."""
+    to: Literal[
+        "tokenizer.json", "tiktoken", "sentencepiece", "gpt2", "vectors", "word2vec", "word2vec-binary", "glove"
+    ] = "tokenizer.json"
+    """What to write. Of a tokenizer: tokenizer.json and gpt2 (vocab.bpe, encoder.json), which are folders, tiktoken and
+    sentencepiece. Of word vectors, or a model's embeddings: a folder of vectors, or one file."""
     pattern: str | None = None
     """How text is cut, where the files of the tokenizer do not say: gpt2, cl100k, o200k and so on."""
     special_tokens: tuple[str, ...] = ()
     """Special tokens that the files do not tell, each as NAME=ID."""
+    embeddings: Literal["input", "output"] = "input"
+    """Of a model folder: the vectors its tokens are read as, or those its head compares with."""
 
 
 @verb
-def convert(tokenizer: Path, settings: ConvertSettings, *, out: Path, force: bool = False) -> Path:
-    """Write a tokenizer as another tool reads it, with the same ids; what that tool cannot express is refused.
+def convert(source: Path, settings: ConvertSettings, *, out: Path, force: bool = False) -> Path:
+    """Write a tokenizer as another tool reads it, with the same ids, or word vectors, with the same numbers.
+
+    What the other tool cannot express is refused.
 
     Example:
         >>> idiolect.convert("tok", to="sentencepiece", out="tok.model")
         >>> idiolect.convert("cl100k_base.tiktoken", to="tokenizer.json", out="tok")
+        >>> idiolect.convert("glove.6B.100d.txt", to="vectors", out="vectors")
     """
+    if settings.to == "vectors" or settings.to in get_args(FileFormat):
+        return _vectors(source, settings, out, force)
     special = dict(_name_and_id(token) for token in settings.special_tokens)
-    loaded = Tokenizer.load(tokenizer, settings.pattern, special)
+    loaded = Tokenizer.load(source, settings.pattern, special)
     files = written_for(loaded, settings.to)
     if isinstance(files, bytes):
         _put(files, out, force=force)
     else:
-        recipe = Recipe("tokenizer", settings, {"tokenizer": _provenance(tokenizer, loaded)})
+        recipe = Recipe("tokenizer", settings, {"tokenizer": _provenance(source, loaded)})
         if unchanged(out, recipe) and not force:
             say(f"{out} is up to date.")
             return out
@@ -56,6 +69,27 @@ def convert(tokenizer: Path, settings: ConvertSettings, *, out: Path, force: boo
             report = page(recipe, out, f"{loaded.vocab_size:,} tokens of kind {loaded.kind}")
             close_page(report, recipe, out).write(folder / "report.html")
     say(f"Wrote {loaded.vocab_size:,} tokens for {settings.to} into {out}.")
+    return out
+
+
+def _vectors(source: Path, settings: ConvertSettings, out: Path, force: bool) -> Path:
+    """Write word vectors, or the embeddings of a model, as a folder of ours or a file for others."""
+    vectors = Asked.open(source, settings.embeddings).vectors
+    if settings.to == "vectors":
+        recipe = Recipe("vectors", settings, {"vectors": provenance(source)})
+        if unchanged(out, recipe) and not force:
+            say(f"{out} is up to date.")
+            return out
+        with create(out, recipe, force=force) as folder:
+            vectors.save(folder)
+            report = page(recipe, out, f"{len(vectors):,} words of {vectors.dim} dimensions, from {source.name}")
+            vectors_page(report, vectors)
+            close_page(report, recipe, out).write(folder / "report.html")
+    else:
+        if out.is_dir() or (out.exists() and not force):
+            raise ArtifactError(f"{out} exists: choose another --out, or --force for a file.")
+        vectors.export(out, settings.to)  # type: ignore[arg-type]  the choices of `to` but for tokenizers' and folders
+    say(f"Wrote {len(vectors):,} words of {vectors.dim} dimensions for {settings.to} into {out}.")
     return out
 
 

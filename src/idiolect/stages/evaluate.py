@@ -1,4 +1,5 @@
-"""`evaluate`: how well a model predicts a text, beside an n-gram model and general compressors."""
+"""`evaluate`: how well a model predicts a text, beside an n-gram model and general compressors; or word vectors (a
+model's own too) on analogies, similarity, and how far words moved from an older set."""
 
 from __future__ import annotations
 
@@ -10,21 +11,53 @@ from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from idiolect.artifact import Artifact, Recipe, check_target, create
+from idiolect.artifact import Artifact, Provenance, Recipe, check_target, create
 from idiolect.compute import set_up
 from idiolect.config import verb
 from idiolect.data.tokens import Tokens, TokenStream
-from idiolect.errors import ArtifactError
+from idiolect.embeddings.analogies import Method
+from idiolect.errors import ArtifactError, UsageError
 from idiolect.evaluation.comparison import Comparison, compare
+from idiolect.evaluation.word_analogies import RESTRICT
+from idiolect.evaluation.word_questions import WordScores, ask, interval, percent
 from idiolect.journal import say
 from idiolect.language_model import LanguageModel
+from idiolect.report import number
+from idiolect.stages.asking import Asked, files_provenance, is_model, provenance
 from idiolect.stages.page import close_page, page
+from idiolect.stages.vectors_page import vectors_page
 from idiolect.text.settings import ReadingSettings
 
 
 @dataclass(frozen=True)
-class EvaluateSettings(ReadingSettings):
+class QuestionSettings:
+    """Word vectors."""
+
+    analogies: tuple[Path, ...] = ()
+    """Files of analogy questions such as questions-words.txt: lines "a b c d" below lines ": section"."""
+    similarity: tuple[Path, ...] = ()
+    """Files of word pairs with people's scores, such as EN-WS-353-ALL.txt or SimLex-999.txt."""
+    against: Path | None = None
+    """An older set of vectors: which words have moved since?"""
+    restrict: int = RESTRICT
+    """Only so many of the most frequent words are asked about and may answer; 0: all."""
+    match_case: bool = False
+    """Tell capitals apart in the questions."""
+    method: Method = "3CosAdd"
+    """How analogies are answered."""
+    embeddings: Literal["input", "output"] = "input"
+    """Of a model folder: the vectors its tokens are read as, or those its head compares with."""
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for a value out of range."""
+        if self.restrict < 0:
+            raise UsageError(f"restrict must be at least 0, not {self.restrict}.")
+
+
+@dataclass(frozen=True)
+class EvaluateSettings(QuestionSettings, ReadingSettings):
     """Evaluation."""
 
     split: Literal["all", "train", "validation", "test"] = "all"
@@ -32,19 +65,34 @@ class EvaluateSettings(ReadingSettings):
     threads: int | None = None
     """Processor threads; unset: the machine's cores."""
 
+    @property
+    def asks_words(self) -> bool:
+        """Whether there are questions about words."""
+        return bool(self.analogies or self.similarity or self.against)
+
 
 @verb
 def evaluate(
-    model: Path, texts: Sequence[str], settings: EvaluateSettings, *, out: Path | None = None, force: bool = False
-) -> Comparison:
-    """Measure a model on a text: loss, perplexity, and bits per byte beside its yardsticks.
+    model: Path, settings: EvaluateSettings, texts: Sequence[str] = (), *, out: Path | None = None, force: bool = False
+) -> Comparison | WordScores:
+    """Measure a model on a text: loss, perplexity, bits per byte; or word vectors on questions about words.
 
-    The n-gram yardstick needs the tokens that the model was trained on, where its lineage says they are.
+    The n-gram yardstick needs the tokens that the model was trained on, where its lineage says they are. A model folder
+    without texts is asked about words as vectors are, by its embeddings.
 
     Example:
         >>> idiolect.evaluate("model", ["letters/"], split="test").model.bits_per_byte
+        >>> idiolect.evaluate("vectors", analogies=["questions-words.txt"]).analogies[0].total.share
     """
     compute = set_up(settings.threads)
+    if settings.asks_words or not (texts or is_model(model)):
+        if texts:
+            raise UsageError("Texts and questions about words are measured apart: give one of the two.")
+        return _words(model, settings, out, force)
+    if not texts:
+        raise UsageError(f"{model} is measured on texts, or by --analogies, --similarity and --against: give some.")
+    if not is_model(model) and (model / "vectors.json").is_file():
+        raise UsageError(f"{model} has word vectors: they are measured by --analogies, --similarity and --against.")
     speaker = LanguageModel.load(model)
     speaker.model.to(compute.device)
     corpus = settings.corpus(texts)
@@ -72,6 +120,69 @@ def evaluate(
             close_page(report, recipe, out).write(folder / "report.html")
         say(f"The report is {out / 'report.html'}.")
     return comparison
+
+
+def _words(path: Path, settings: EvaluateSettings, out: Path | None, force: bool) -> WordScores:
+    """Measure vectors, or a model's embeddings, on questions about words."""
+    if not settings.asks_words and out is None:
+        raise UsageError(
+            "There is nothing to measure: give --analogies, --similarity or --against, or --out for a page."
+        )
+    vectors = Asked.open(path, settings.embeddings).words
+    if out is not None:
+        parents: dict[str, Provenance] = {"vectors": provenance(path)}
+        for role, files in (("analogies", settings.analogies), ("similarity", settings.similarity)):
+            if files:
+                parents[role] = files_provenance("text", list(files), role)
+        if settings.against is not None:
+            parents["against"] = provenance(settings.against)
+        recipe = Recipe("report", settings, parents)
+        check_target(out, recipe, force=force, resume=False)
+    scores = ask(
+        vectors,
+        analogies=settings.analogies,
+        similarity=settings.similarity,
+        against=None if settings.against is None else Asked.open(settings.against, settings.embeddings).words,
+        restrict=settings.restrict,
+        fold=not settings.match_case,
+        method=settings.method,
+    )
+    _print_words(scores)
+    if out is not None:
+        with create(out, recipe, force=force) as folder:
+            (folder / "evaluation.json").write_text(json.dumps(asdict(scores), indent=2), encoding="utf-8")
+            report = page(recipe, out, f"{path.name}: {len(vectors):,} words of {vectors.dim} dimensions")
+            report.figures_of_merit(scores.merits())
+            scores.describe(report)
+            vectors_page(report, vectors)
+            close_page(report, recipe, out).write(folder / "report.html")
+        say(f"The report is {out / 'report.html'}.")
+    return scores
+
+
+def _print_words(scores: WordScores) -> None:
+    """The figures on standard output."""
+    console = Console(highlight=False)
+    for file in scores.analogies:
+        table = Table(file.file, "correct", "asked", "of", "accuracy", box=None, pad_edge=False)
+        for row in [*file.sections, file.semantic, file.syntactic, file.total]:
+            table.add_row(
+                Text(row.name), str(row.correct), str(row.asked), str(row.questions), percent(row.share) or "–"
+            )
+        console.print(table)
+    if scores.similarity:
+        table = Table("pairs", "Spearman", "95% interval", "pairs there", "of", box=None, pad_edge=False)
+        for one in scores.similarity:
+            table.add_row(Text(one.file), number(one.spearman), interval(one.interval), str(one.pairs), str(one.of))
+        console.print(table)
+    if scores.drift is not None:
+        table = Table("moved most", "distance", "before", "after", box=None, pad_edge=False)
+        for moved in scores.drift.most:
+            table.add_row(
+                Text(moved.word), f"{moved.distance:.3f}", Text(", ".join(moved.before)), Text(", ".join(moved.after))
+            )
+        console.print(table)
+        console.print(f"half of {scores.drift.words:,} words moved by less than {scores.drift.median:.3f}")
 
 
 def _training_tokens(model: Path, speaker: LanguageModel) -> TokenStream | None:

@@ -1,0 +1,105 @@
+"""What the page of vectors shows of them: a box to ask, pairs whose steps are parallel, and a map of frequent words.
+
+The words in the box are the most frequent ones, a byte for each of their numbers, so that the page stays near a
+megabyte.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from idiolect.embeddings.linear import RELATIONS, flat_pairs, known_pairs, parallelism
+from idiolect.embeddings.neighbour_map import neighbour_map
+from idiolect.embeddings.vectors import Vectors
+from idiolect.plane import Dot, Plane
+from idiolect.report import Report
+
+EXPLORED: Final = 5_000
+"""Words in the box at most."""
+EXPLORED_BYTES: Final = 600_000
+"""Bytes of their vectors at most, before they are written as text."""
+MAPPED: Final = 300
+"""Words on the map."""
+_SHORTEST: Final = 4  # letters of a word on the map: shorter ones hold sentences together and crowd it
+
+
+def vectors_page(report: Report, vectors: Vectors) -> None:
+    """Put sections into a report: what can be asked of the vectors, and pictures of them."""
+    words = [word for word in vectors.words if word.strip("▁")]
+    _explore(report, vectors, words)
+    _linear(report, vectors)
+    _map(report, vectors, words)
+
+
+def _explore(report: Report, vectors: Vectors, words: list[str]) -> None:
+    count = min(len(words), EXPLORED, max(EXPLORED_BYTES // vectors.dim, 1))
+    shown = words[:count]
+    rows = _units(vectors, shown)
+    size = len(shown) * vectors.dim * 4 / 3
+    first = ("man", "woman", "king")
+    if not all(word in shown for word in first):
+        first = (shown[0], shown[min(1, count - 1)], shown[min(2, count - 1)])
+    report.section("Ask the vectors")
+    report.explore(
+        shown,
+        rows,
+        first,
+        caption=f"The {len(shown):,} most frequent of {len(vectors):,} words, {vectors.dim} dimensions, a byte each: "
+        f"{size / 1e6:.1f} MB of this page. Answered here, without a network, by cosine (analogies by 3CosAdd).",
+    )
+
+
+def _linear(report: Report, vectors: Vectors) -> None:
+    """A plane for each relation of which some pairs are there."""
+    found = {name: known_pairs(vectors, pairs) for name, pairs in RELATIONS.items()}
+    if all(len(pairs) < 3 for pairs in found.values()):
+        return
+    report.section("Steps that are parallel")
+    report.text(
+        "Words of pairs, laid into the plane in which they vary most (PCA) and turned so that the steps go upwards. "
+        "Where a relation is linear, the arrows are parallel: man : woman :: king : queen is a parallelogram."
+    )
+    for name, pairs in found.items():
+        if len(pairs) < 3:
+            continue
+        flat_P22, parallel = flat_pairs(vectors, pairs), parallelism(vectors, pairs)
+        dots = [
+            Dot(word, float(x), float(y), group)
+            for pair, places in zip(pairs, flat_P22)
+            for group, (word, (x, y)) in enumerate(zip(pair, places))
+        ]
+        caption = (
+            f"Mean cosine between the steps of two pairs: {parallel.pairs:.2f}; "
+            f"with the second words shuffled: {parallel.shuffled:.2f}.".replace("-", "−")
+        )
+        arrows = [(2 * number, 2 * number + 1) for number in range(len(pairs))]
+        report.plane(Plane(name[0].upper() + name[1:], dots, arrows, caption=caption))
+
+
+def _map(report: Report, vectors: Vectors, words: list[str]) -> None:
+    long = [word for word in words[: 4 * MAPPED] if len(word.strip("▁")) >= _SHORTEST and word.isascii()]
+    mapped = long[:MAPPED] if len(long) >= MAPPED // 3 else words[:MAPPED]
+    if len(mapped) < 10:
+        return
+    places_N2 = neighbour_map(_units(vectors, mapped))
+    dots = [Dot(word, float(x), float(y)) for word, (x, y) in zip(mapped, places_N2)]
+    report.section("A map of frequent words")
+    report.plane(
+        Plane(
+            "Neighbours stand beside each other",
+            dots,
+            whole=False,
+            caption=f"{len(mapped)} frequent words by t-SNE: who stands beside whom tells, how far apart groups lie "
+            "does not. A dot without room for its name tells it when pointed at.",
+        )
+    )
+
+
+def _units(vectors: Vectors, words: list[str]) -> NDArray[np.float32]:
+    """(N, D) the vectors of words at length 1."""
+    rows = [vectors.row(word) for word in words]
+    units_ND = vectors.matrix[rows] / np.maximum(vectors.lengths[rows], 1e-30)[:, None]
+    return units_ND.astype(np.float32)
