@@ -46,7 +46,7 @@ class DocumentVectors:
     """
 
     def __init__(self, vectors: Vectors, weighting: Weighting = "sif", a: float = 1e-3, remove: bool = True) -> None:
-        """Keep the arguments; scikit-learn's `clone` makes another from them.
+        """Keep the arguments.
 
         Args:
             vectors: of the words.
@@ -111,6 +111,10 @@ class DocumentVectors:
                 raise UsageError(f"Document vectors have no '{name}': there are vectors, weighting, a and remove.")
             setattr(self, name, value)
         return self
+
+    def __sklearn_clone__(self) -> DocumentVectors:
+        """Another with the same arguments, as `clone` would make it but for a copy of the vectors."""
+        return DocumentVectors(**self.get_params())
 
     def __sklearn_tags__(self) -> Tags:
         """What scikit-learn asks of what stands in a pipeline; only it calls this."""

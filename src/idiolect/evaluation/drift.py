@@ -80,7 +80,7 @@ def measure_drift(old: Vectors, new: Vectors, *, words: int = 10_000, shown: int
     rows_2W = np.array(both).T
     old_WD, new_WD = _units(old, rows_2W[0]), _units(new, rows_2W[1])
     old_WD @= rotation(old_WD[:_ANCHORS], new_WD[:_ANCHORS])
-    distance_W = 1 - np.einsum("wd,wd->w", old_WD, new_WD)
+    distance_W = np.maximum(1 - np.einsum("wd,wd->w", old_WD, new_WD), 0)
     order = np.argsort(-distance_W, kind="stable")
     past, present = old.most_frequent(min(words, len(old))), new.most_frequent(min(words, len(new)))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from idiolect.artifact import Artifact, Provenance, Recipe, create, unchanged
 from idiolect.config import verb
@@ -51,11 +51,15 @@ def convert(source: Path, settings: ConvertSettings, *, out: Path, force: bool =
         >>> idiolect.convert("cl100k_base.tiktoken", to="tokenizer.json", out="tok")
         >>> idiolect.convert("glove.6B.100d.txt", to="vectors", out="vectors")
     """
-    if settings.to == "vectors" or settings.to in get_args(FileFormat):
-        return _vectors(source, settings, out, force)
+    to = settings.to
+    match to:
+        case "vectors":
+            return _vectors(source, settings, out, force)
+        case "word2vec" | "word2vec-binary" | "glove":
+            return _vectors_file(source, settings, to, out, force)
     special = dict(_name_and_id(token) for token in settings.special_tokens)
     loaded = Tokenizer.load(source, settings.pattern, special)
-    files = written_for(loaded, settings.to)
+    files = written_for(loaded, to)
     if isinstance(files, bytes):
         _put(files, out, force=force)
     else:
@@ -73,23 +77,28 @@ def convert(source: Path, settings: ConvertSettings, *, out: Path, force: bool =
 
 
 def _vectors(source: Path, settings: ConvertSettings, out: Path, force: bool) -> Path:
-    """Write word vectors, or the embeddings of a model, as a folder of ours or a file for others."""
+    """Write word vectors, or the embeddings of a model, as a folder of ours."""
     vectors = Asked.open(source, settings.embeddings).vectors
-    if settings.to == "vectors":
-        recipe = Recipe("vectors", settings, {"vectors": provenance(source)})
-        if unchanged(out, recipe) and not force:
-            say(f"{out} is up to date.")
-            return out
-        with create(out, recipe, force=force) as folder:
-            vectors.save(folder)
-            report = page(recipe, out, f"{len(vectors):,} words of {vectors.dim} dimensions, from {source.name}")
-            vectors_page(report, vectors)
-            close_page(report, recipe, out).write(folder / "report.html")
-    else:
-        if out.is_dir() or (out.exists() and not force):
-            raise ArtifactError(f"{out} exists: choose another --out, or --force for a file.")
-        vectors.export(out, settings.to)  # type: ignore[arg-type]  the choices of `to` but for tokenizers' and folders
-    say(f"Wrote {len(vectors):,} words of {vectors.dim} dimensions for {settings.to} into {out}.")
+    recipe = Recipe("vectors", settings, {"vectors": provenance(source)})
+    if unchanged(out, recipe) and not force:
+        say(f"{out} is up to date.")
+        return out
+    with create(out, recipe, force=force) as folder:
+        vectors.save(folder)
+        report = page(recipe, out, f"{len(vectors):,} words of {vectors.dim} dimensions, from {source.name}")
+        vectors_page(report, vectors)
+        close_page(report, recipe, out).write(folder / "report.html")
+    say(f"Wrote {len(vectors):,} words of {vectors.dim} dimensions into {out}.")
+    return out
+
+
+def _vectors_file(source: Path, settings: ConvertSettings, to: FileFormat, out: Path, force: bool) -> Path:
+    """Write them as a file that others read."""
+    vectors = Asked.open(source, settings.embeddings).vectors
+    if out.is_dir() or (out.exists() and not force):
+        raise ArtifactError(f"{out} exists: choose another --out, or --force for a file.")
+    vectors.export(out, to)
+    say(f"Wrote {len(vectors):,} words of {vectors.dim} dimensions for {to} into {out}.")
     return out
 
 
