@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from idiolect.embeddings.of_models import find, token_names, whole_words
+from idiolect.embeddings.of_models import Found, find, token_names, whole_words
 from idiolect.embeddings.vectors import Vectors
 from idiolect.errors import CorpusError, UsageError
 from idiolect.language_model import LanguageModel
@@ -58,17 +58,19 @@ def test_tokens_are_words_that_can_be_read() -> None:
 
 def test_a_word_is_found_with_its_space_without_it_or_in_pieces() -> None:
     vectors = speaker().vectors()
-    word, said = find(vectors, BPE, "king")
-    assert word == "▁king" and "with the space before it." in said
-    assert find(vectors, BPE, " king") == find(vectors, BPE, "▁king") == ("▁king", "")
-    assert find(vectors, BPE, "A") == ("A", "'A' is a token without a space before it.")
-    mean, said = find(vectors, BPE, "queens")
+    found = find(vectors, BPE, "king")
+    assert found.query == "▁king" and found.said.endswith("with the space before it.")
+    assert find(vectors, BPE, " king") == find(vectors, BPE, "▁king") == Found("▁king")
+    assert find(vectors, BPE, "A") == Found("A", "'A' is a token without a space before it.")
+    mean, said, pieces = find(vectors, BPE, "queens")
     ids = BPE.encode(" queens")
     assert np.allclose(mean, vectors.matrix[ids].mean(axis=0)) and said.startswith("'queens' is no token: the mean of")
+    assert list(pieces) == [vectors.words[token] for token in ids]
+    assert not {*pieces} & {one.word for one in vectors.neighbours(mean, 50, without=pieces)}
     both = Vectors(["king", "▁king"], np.eye(2, dtype=np.float32))
-    assert find(both, BPE, "king")[1].endswith("the token king without it is another.")
+    assert find(both, BPE, "king").said.endswith("the token king without it is another.")
     characters = Tokenizer.train(["abc"], kind="characters")
-    assert find(speaker(tokenizer=characters).vectors(), characters, "b")[0] == "b"
+    assert find(speaker(tokenizer=characters).vectors(), characters, "b").query == "b"
     with pytest.raises(UsageError, match="cannot be written"):
         find(speaker(tokenizer=characters).vectors(), characters, "xyz")
 

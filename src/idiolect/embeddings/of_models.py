@@ -9,9 +9,10 @@ Shapes: V tokens, D model width.
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
+import regex
 
 from idiolect.embeddings.vectors import Query, Vectors
 from idiolect.errors import ModelError, TokenizerError, UsageError
@@ -23,6 +24,7 @@ from idiolect.tokenizers.normalize import MARK
 
 Side = Literal["input", "output"]
 
+_WORD: Final = regex.compile(r"[\p{L}\p{M}\p{N}]+(?:[-'’][\p{L}\p{M}\p{N}]+)*")
 _VISIBLE: Final = str.maketrans({" ": MARK, "\n": "⏎", "\t": "⇥", "\r": "␍"})
 
 
@@ -67,8 +69,19 @@ def token_names(tokenizer: Tokenizer, count: int) -> list[str]:
     return list(names)
 
 
-def find(vectors: Vectors, tokenizer: Tokenizer, word: str) -> tuple[Query, str]:
-    """What stands for a word among a model's tokens, and a sentence about it where that is not plain.
+class Found(NamedTuple):
+    """What stands for a word among a model's tokens."""
+
+    query: Query
+    """A token, or a vector."""
+    said: str = ""
+    """A sentence about it, where it is not plain."""
+    pieces: tuple[str, ...] = ()
+    """The tokens whose mean it is: no neighbours of the word."""
+
+
+def find(vectors: Vectors, tokenizer: Tokenizer, word: str) -> Found:
+    """What stands for a word among a model's tokens.
 
     The token with a space before it comes first, as the word is in running text; then the one without; and where the
     word is several tokens, the mean of their vectors stands for it.
@@ -78,16 +91,17 @@ def find(vectors: Vectors, tokenizer: Tokenizer, word: str) -> tuple[Query, str]
 
     Example:
         >>> find(vectors, tokenizer, "king")
-        ('▁king', "'king' is read as the token ▁king, with the space before it.")
+        Found(query='▁king', said="'king' is read as the token ▁king, with the space before it.", pieces=())
     """
     plain = word.translate(_VISIBLE)
     if plain in vectors and plain.startswith(MARK):
-        return plain, ""
+        return Found(plain)
     if f"{MARK}{plain}" in vectors:
         other = f"; the token {plain} without it is another" if plain in vectors else ""
-        return f"{MARK}{plain}", f"'{word}' is read as the token {MARK}{plain}, with the space before it{other}."
+        said = f"'{word}' is read as the token {MARK}{plain}, with the space before it{other}."
+        return Found(f"{MARK}{plain}", said)
     if plain in vectors:
-        return plain, f"'{word}' is a token without a space before it."
+        return Found(plain, f"'{word}' is a token without a space before it.")
     try:
         ids = tokenizer.encode(word if tokenizer.drops_first_space else f" {word}")
     except TokenizerError:
@@ -95,16 +109,16 @@ def find(vectors: Vectors, tokenizer: Tokenizer, word: str) -> tuple[Query, str]
     if not ids or tokenizer.unknown in ids or max(ids) >= len(vectors):
         raise UsageError(f"'{word}' cannot be written in this model's tokens.")
     mean_D = vectors.matrix[ids].mean(axis=0)
-    shown = ", ".join(vectors.words[token_id] for token_id in ids)
-    return mean_D, f"'{word}' is no token: the mean of {shown} stands for it."
+    pieces = tuple(vectors.words[token_id] for token_id in ids)
+    return Found(mean_D, f"'{word}' is no token: the mean of {', '.join(pieces)} stands for it.", pieces)
 
 
 def whole_words(vectors: Vectors) -> Vectors:
-    """Those of a model's tokens that are a word with its space before it, under the word itself.
+    """Those of a model's tokens that are a word (letters and digits) with its space before it, under the word itself.
 
-    Where no token has a space before it (words or characters), all tokens.
+    Where there is none (characters, bytes), all tokens.
     """
-    rows = [row for row, word in enumerate(vectors.words) if word.startswith(MARK) and word.strip(MARK)]
+    rows = [row for row, word in enumerate(vectors.words) if word[:1] == MARK and _WORD.fullmatch(word[1:])]
     words = [vectors.words[row].removeprefix(MARK) for row in rows]
     if not rows:
         return vectors

@@ -145,12 +145,13 @@ class Vectors:
         counts = None if self.counts is None else self.counts[:n]
         return Vectors(self.words[:n], self.matrix[:n], counts, self.subwords, kind=self.kind)
 
-    def neighbours(self, word: Query, n: int = 10) -> list[Neighbour]:
+    def neighbours(self, word: Query, n: int = 10, *, without: Sequence[str] = ()) -> list[Neighbour]:
         """The n words whose vectors have the largest cosine with a word's (itself left out), the nearest first.
 
         Args:
             word: a word, or a vector (D,).
             n: how many, at least 1.
+            without: words that are left out too.
 
         Raises:
             UsageError: the word is not there, or n is out of range.
@@ -159,25 +160,37 @@ class Vectors:
             >>> vectors.neighbours("king", 2)
             [Neighbour(word='prince', score=0.78), Neighbour(word='queen', score=0.74)]
         """
-        return self.neighbours_batch([word], n)[0]
+        return self.neighbours_batch([word], n, without=without)[0]
 
-    def neighbours_batch(self, words: Sequence[Query], n: int = 10) -> list[list[Neighbour]]:
+    def neighbours_batch(
+        self, words: Sequence[Query], n: int = 10, *, without: Sequence[str] = ()
+    ) -> list[list[Neighbour]]:
         """What `neighbours` gives for each of many words, by one matrix product for some hundreds of them."""
         _check_count(n)
         found = []
         for start in range(0, len(words), _QUESTIONS):
             some = words[start : start + _QUESTIONS]
-            units_QD, excluded = self._units(some), [self._rows_of([word]) for word in some]
+            units_QD, excluded = self._units(some), [self._rows_of([word, *without]) for word in some]
             found += self._named(*best_rows(self.matrix, self.lengths, units_QD, n, excluded=excluded))
         return found
 
-    def analogy(self, a: Query, b: Query, c: Query, n: int = 10, *, method: Method = "3CosAdd") -> list[Neighbour]:
+    def analogy(
+        self,
+        a: Query,
+        b: Query,
+        c: Query,
+        n: int = 10,
+        *,
+        method: Method = "3CosAdd",
+        without: Sequence[str] = (),
+    ) -> list[Neighbour]:
         """a is to b as c is to what? The n best answers (a, b and c left out), the best first.
 
         Args:
             a, b, c: words, or vectors (D,).
             n: how many answers, at least 1.
             method: "3CosAdd", whose score is the cosine with b - a + c, or "3CosMul"; see `embeddings/analogies.py`.
+            without: words that are left out too.
 
         Raises:
             UsageError: a word is not there, n is out of range, or there is no such method.
@@ -188,7 +201,7 @@ class Vectors:
         """
         _check_count(n)
         three_31D = self._units([a, b, c])[:, None]
-        excluded = [self._rows_of([a, b, c])]
+        excluded = [self._rows_of([a, b, c, *without])]
         return self._named(*answers(self.matrix, self.lengths, three_31D, n, excluded=excluded, method=method))[0]
 
     def similarity(self, a: Query, b: Query) -> float:

@@ -30,7 +30,9 @@ def analogy(vectors: Path, a: str, b: str, c: str, settings: AnalogySettings) ->
         [Neighbour(word='queen', score=0.71)]
     """
     asked = Asked.open(vectors, settings.embeddings, settings.restrict)
-    first, second, third = asked.query(a), asked.query(b), asked.query(c)
-    found = asked.vectors.analogy(first, second, third, settings.n, method=settings.method)
+    queries = [asked.query(word) for word in (a, b, c)]
+    first, second, third = (one.query for one in queries)
+    pieces = [piece for one in queries for piece in one.pieces]
+    found = asked.vectors.analogy(first, second, third, settings.n, method=settings.method, without=pieces)
     show(found, "cosine" if settings.method == "3CosAdd" else "product")
     return found

@@ -13,8 +13,8 @@ from rich.text import Text
 
 from idiolect.artifact import Artifact, Provenance
 from idiolect.disk import file_record
-from idiolect.embeddings.of_models import find, whole_words
-from idiolect.embeddings.vectors import Neighbour, Query, Vectors
+from idiolect.embeddings.of_models import Found, find, whole_words
+from idiolect.embeddings.vectors import Neighbour, Vectors
 from idiolect.errors import UsageError
 from idiolect.journal import say
 from idiolect.language_model import LanguageModel
@@ -60,7 +60,7 @@ class Asked:
         few = 0 < restrict < len(asked.vectors)
         return replace(asked, vectors=asked.vectors.most_frequent(restrict)) if few else asked
 
-    def query(self, word: str) -> Query:
+    def query(self, word: str) -> Found:
         """A word as its vectors know it; what is not plain about it is said.
 
         Raises:
@@ -70,10 +70,10 @@ class Asked:
             if word not in self.vectors:
                 self.vectors.vector(word)  # refuses, with near spellings, where subwords do not make one
                 say(f"'{word}' is not among the {len(self.vectors):,} words: its vector is made of its subwords.")
-            return word
-        found, said = find(self.vectors, self.tokenizer, word)
-        if said:
-            say(said)
+            return Found(word)
+        found = find(self.vectors, self.tokenizer, word)
+        if found.said:
+            say(found.said)
         return found
 
     @property

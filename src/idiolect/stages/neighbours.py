@@ -20,6 +20,7 @@ def neighbours(vectors: Path, word: str, settings: AskingSettings) -> list[Neigh
         [Neighbour(word='prince', score=0.78), Neighbour(word='queen', score=0.74)]
     """
     asked = Asked.open(vectors, settings.embeddings, settings.restrict)
-    found = asked.vectors.neighbours(asked.query(word), settings.n)
+    query = asked.query(word)
+    found = asked.vectors.neighbours(query.query, settings.n, without=query.pieces)
     show(found, "cosine")
     return found

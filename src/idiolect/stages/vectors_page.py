@@ -1,7 +1,7 @@
 """What the page of vectors shows of them: a box to ask, pairs whose steps are parallel, and a map of frequent words.
 
-The words in the box are the most frequent ones, a byte for each of their numbers, so that the page stays near a
-megabyte.
+The words in the box are the most frequent ones, a byte for each of their numbers, and long vectors are shortened, so
+that the page stays below a megabyte.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from idiolect.report import Report
 
 EXPLORED: Final = 5_000
 """Words in the box at most."""
-EXPLORED_BYTES: Final = 600_000
-"""Bytes of their vectors at most, before they are written as text."""
+EXPLORED_DIM: Final = 120
+"""Numbers of their vectors at most: of longer ones, the directions that keep their products best."""
 MAPPED: Final = 300
 """Words on the map."""
 _SHORTEST: Final = 4  # letters of a word on the map: shorter ones hold sentences together and crowd it
@@ -35,20 +35,21 @@ def vectors_page(report: Report, vectors: Vectors) -> None:
 
 
 def _explore(report: Report, vectors: Vectors, words: list[str]) -> None:
-    count = min(len(words), EXPLORED, max(EXPLORED_BYTES // vectors.dim, 1))
-    shown = words[:count]
-    rows = _units(vectors, shown)
-    size = len(shown) * vectors.dim * 4 / 3
+    shown = words[:EXPLORED]
+    rows = shortened(_units(vectors, shown), EXPLORED_DIM)
     first = ("man", "woman", "king")
     if not all(word in shown for word in first):
-        first = (shown[0], shown[min(1, count - 1)], shown[min(2, count - 1)])
+        first = (shown[0], shown[min(1, len(shown) - 1)], shown[min(2, len(shown) - 1)])
+    dim = f"{vectors.dim} dimensions"
+    if rows.shape[1] < vectors.dim:
+        dim += f" laid into the {rows.shape[1]} that keep their cosines best, so that the order is nearly theirs"
     report.section("Ask the vectors")
     report.explore(
         shown,
         rows,
         first,
-        caption=f"The {len(shown):,} most frequent of {len(vectors):,} words, {vectors.dim} dimensions, a byte each: "
-        f"{size / 1e6:.1f} MB of this page. Answered here, without a network, by cosine (analogies by 3CosAdd).",
+        caption=f"The first {len(shown):,} of {len(vectors):,} words, {dim}, a byte for each number: "
+        f"{rows.size * 4 / 3e6:.1f} MB of this page. Answered here, without a network, by cosine (analogies: 3CosAdd).",
     )
 
 
@@ -96,6 +97,15 @@ def _map(report: Report, vectors: Vectors, words: list[str]) -> None:
             "does not. A dot without room for its name tells it when pointed at.",
         )
     )
+
+
+def shortened(rows_ND: NDArray[np.float32], dim: int) -> NDArray[np.float32]:
+    """Rows of length 1 and at most `dim` numbers, their products nearest to those of the rows (Eckart & Young 1936)."""
+    if rows_ND.shape[1] > dim:
+        _, directions_DD = np.linalg.eigh(rows_ND.T.astype(np.float64) @ rows_ND)
+        rows_ND = (rows_ND @ directions_DD[:, -dim:]).astype(np.float32)
+    units_ND: NDArray[np.float32] = rows_ND / np.maximum(np.linalg.norm(rows_ND, axis=1, keepdims=True), 1e-30)
+    return units_ND
 
 
 def _units(vectors: Vectors, words: list[str]) -> NDArray[np.float32]:
