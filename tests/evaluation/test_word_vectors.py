@@ -71,6 +71,19 @@ def test_every_question_is_what_analogy_answers(paired: Vectors, questions: Path
     assert found.sections[0].correct == right > 0
 
 
+def test_no_form_of_a_word_asked_about_is_an_answer(tmp_path: Path) -> None:
+    """KING lies nearer to b - a + c than queen does, and is king in other letters."""
+    matrix = [[0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0.5, 0.6], [1, 0.2, 0.9]]
+    vectors = Vectors(["man", "woman", "king", "KING", "queen"], np.array(matrix, dtype=np.float32))
+    (tmp_path / "q").write_text(": s\nman woman king queen\nMan WOMAN King Queen\n", encoding="utf-8")
+    assert vectors.analogy("man", "woman", "king", 1)[0].word == "queen"
+    matrix[3] = [1, 0, 1]
+    vectors = Vectors(vectors.words, np.array(matrix, dtype=np.float32))
+    assert vectors.analogy("man", "woman", "king", 1)[0].word == "KING"
+    assert measure_analogies(vectors, tmp_path / "q").total.correct == 2
+    assert measure_analogies(vectors, tmp_path / "q", fold=False).total.correct == 0
+
+
 def test_a_share_has_an_interval() -> None:
     low, high = Accuracy("", 8, 10, 10).interval
     assert (round(low, 3), round(high, 3)) == (0.490, 0.943)  # Wilson's for 8 of 10
