@@ -47,7 +47,7 @@ INPUT_HELP = {
     "texts": "Files, folders, patterns in quotes, a gathered corpus, or @pydocs (the documentation of this Python).",
     "tokenizer": "Folder of a tokenizer, or a tokenizer.json, tiktoken ranks, a SentencePiece .model, or vocab.bpe.",
     "tokens": "Folder that encode wrote.",
-    "model": "Folder that pretrain wrote, or a Hugging Face folder of a kind that is known.",
+    "model": "Folder that pretrain wrote, or a Hugging Face folder of a known kind (evaluate: or word vectors).",
     "source": "A tokenizer or word vectors, in a folder or a file of any known format, or a model for its embeddings.",
     "vectors": "Folder or file of word vectors (ours, word2vec, GloVe, fastText .vec), or a model folder.",
     "word": "A word.",
