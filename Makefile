@@ -23,6 +23,7 @@ bench: .venv/dev
 	$(BIN)/python benchmarks/tokenizers_learning.py
 	$(BIN)/python benchmarks/tokenizers_encoding.py
 	$(BIN)/python benchmarks/unigram.py
+	$(BIN)/python benchmarks/vectors.py
 	$(BIN)/python benchmarks/generation.py
 	$(BIN)/python benchmarks/shakespeare.py $(if $(NANOGPT),--nanogpt $(NANOGPT))
 
