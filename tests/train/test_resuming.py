@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from tiny_run import TinyModel, TinyRows, lines_of, plan, same_weights, train
 
 from idiolect.errors import ArtifactError, Interrupted
 from idiolect.train.checkpoint import newest_checkpoint
+from idiolect.train.plan import OptimizerName
 
 STEPS, BATCH = 8, 6
 
@@ -34,7 +36,7 @@ def crash() -> None:
     raise CrashError
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+@pytest.mark.parametrize("optimizer", get_args(OptimizerName))
 def test_a_crash_at_any_step_changes_nothing(tmp_path: Path, optimizer: str) -> None:
     made = plan(optimizer=optimizer, accumulate=2)
     _, straight = train(tmp_path / "straight", made)

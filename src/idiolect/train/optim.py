@@ -2,7 +2,14 @@
 
 Muon (Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks") turns the momentum of a matrix
 into the nearest orthogonal one before it steps; it is for the matrices inside the blocks. Embeddings, the output
-head and norms go to AdamW (Loshchilov & Hutter 2019).
+head and norms then go to AdamW (Loshchilov & Hutter 2019). Each of the others has all parameters; `train/reference.py`
+writes all of them out as a textbook does.
+
+Decay is decoupled: a weight shrinks by decay · learning rate · itself, beside the step (Loshchilov & Hutter 2019,
+section 2). AdamW and Muon do that themselves. PyTorch's SGD, Adagrad and RMSprop know only L2, a decay that is added to
+the gradient and so goes through momentum and adaptive rates; theirs is left at 0 and the decay done here.
+
+State: Muon, momentum and Nesterov, AdaGrad and RMSProp hold a number for each weight, AdamW two, plain descent none.
 """
 
 from __future__ import annotations
@@ -11,13 +18,16 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.optim import AdamW, Optimizer
+from torch.optim import SGD, Adagrad, AdamW, Optimizer, RMSprop
 
 from idiolect.train.muon import Muon
 from idiolect.train.plan import Plan
 
 NEWTON_SCHULZ_STEPS = 3
 """Iterations towards the orthogonal matrix; fewer are faster and coarser."""
+
+DECAY = "decoupled_decay"
+"""The entry of a group of parameters with the decay that is done here rather than by PyTorch."""
 
 
 class Optimizers:
@@ -33,9 +43,14 @@ class Optimizers:
             for group, lr in zip(part.param_groups, highest):
                 group["lr"] = lr * share
 
+    @torch.no_grad()
     def step(self) -> None:
-        """One update of every parameter."""
+        """One update of every parameter that has a gradient."""
         for part in self.parts:
+            for group in part.param_groups:
+                if group.get(DECAY):
+                    trained = [p for p in group["params"] if p.grad is not None]
+                    torch._foreach_mul_(trained, 1 - group["lr"] * group[DECAY])
             part.step()
 
     def zero_grad(self) -> None:
@@ -53,10 +68,11 @@ class Optimizers:
         }
 
     def load_tensors(self, tensors: dict[str, Tensor]) -> None:
-        """Take up a state that `tensors` gave."""
+        """Take up a state that `tensors` gave. What it has nothing of stays as it is: AdaGrad has its sums, of zeros,
+        before the first step."""
         for number, part in enumerate(self.parts):
             record = part.state_dict()
-            record["state"] = {}
+            record["state"] = {index: dict(state) for index, state in record["state"].items()}
             for key, value in tensors.items():
                 owner, index, name = key.split(".", 2)
                 if int(owner) == number:
@@ -72,19 +88,27 @@ def build_optimizers(model: nn.Module, plan: Plan) -> Optimizers:
     inner = [p for p in parameters if p.ndim == 2 and id(p) not in ends]
     outer = [p for p in parameters if p.ndim >= 2 and id(p) in ends]
     scales = [p for p in parameters if p.ndim < 2]
-    betas = (plan.beta1, plan.beta2)
+    decay, betas = plan.decay, (plan.beta1, plan.beta2)
+    if plan.optimizer == "muon":
+        muon = Muon(inner, lr=plan.highest_lr, weight_decay=decay, momentum=plan.momentum, steps=NEWTON_SCHULZ_STEPS)
+        adamw = AdamW(outer + scales, lr=plan.adamw_lr, betas=betas, weight_decay=0.0, fused=True)
+        return Optimizers([muon, adamw])
+    return Optimizers([_of_all(inner + outer, scales, plan)])
+
+
+def _of_all(matrices: list[nn.Parameter], scales: list[nn.Parameter], plan: Plan) -> Optimizer:
+    """An optimiser that has every parameter; matrices decay, scales do not."""
+    lr, decay, kept = plan.highest_lr, plan.decay, plan.momentum
     if plan.optimizer == "adamw":
-        groups = [
-            {"params": inner + outer, "weight_decay": plan.weight_decay},
-            {"params": scales, "weight_decay": 0.0},
-        ]
-        return Optimizers([AdamW(groups, lr=plan.highest_lr, betas=betas, fused=True)])
-    muon = Muon(
-        inner,
-        lr=plan.highest_lr,
-        weight_decay=plan.weight_decay,
-        momentum=plan.momentum,
-        steps=NEWTON_SCHULZ_STEPS,
-    )
-    adamw = AdamW(outer + scales, lr=plan.adamw_lr, betas=betas, weight_decay=0.0, fused=True)
-    return Optimizers([muon, adamw])
+        groups = [{"params": matrices, "weight_decay": decay}, {"params": scales, "weight_decay": 0.0}]
+        return AdamW(groups, lr=lr, betas=(plan.beta1, plan.beta2), fused=True)
+    groups = [{"params": matrices, DECAY: decay}, {"params": scales, DECAY: 0.0}]
+    match plan.optimizer:
+        case "momentum" | "nesterov":
+            return SGD(groups, lr=lr, momentum=kept, nesterov=plan.optimizer == "nesterov", fused=True)
+        case "adagrad":  # PyTorch has it fused for the CPU alone
+            return Adagrad(groups, lr=lr, fused=all(p.device.type == "cpu" for p in matrices + scales))
+        case "rmsprop":
+            return RMSprop(groups, lr=lr, alpha=plan.beta2, foreach=True)
+        case _:
+            return SGD(groups, lr=lr, fused=True)

@@ -9,6 +9,20 @@ from typing import Literal
 from idiolect.compute import Precision
 from idiolect.errors import UsageError
 
+OptimizerName = Literal["muon", "adamw", "sgd", "momentum", "nesterov", "adagrad", "rmsprop"]
+
+DEFAULTS: dict[OptimizerName, tuple[float, float]] = {
+    "muon": (0.01, 0.1),
+    "adamw": (0.001, 0.1),
+    "sgd": (1.0, 0.0),
+    "momentum": (0.1, 0.0),
+    "nesterov": (0.1, 0.0),
+    "adagrad": (0.01, 0.0),
+    "rmsprop": (0.001, 0.1),
+}
+"""Highest learning rate and decay of each optimiser where none is given (measured: docs/log.md). Those whose rates are
+high have no decay of their own accord: a step takes decay times rate of a weight, at a rate of 1 a tenth of it."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -20,20 +34,22 @@ class Plan:
     """Rows in each update, over all micro-batches and processes."""
     accumulate: int = 1
     """Micro-batches that a process cuts its rows into; saves memory, changes nothing else."""
-    optimizer: Literal["muon", "adamw"] = "muon"
-    """Muon for the matrices inside the blocks and AdamW for everything else, or AdamW for all."""
+    optimizer: OptimizerName = "muon"
+    """Muon for the matrices inside the blocks and AdamW for everything else, or one of the others for all: AdamW;
+    gradient descent (sgd), with momentum, or with Nesterov's; AdaGrad; RMSProp."""
     lr: float | None = None
-    """Highest learning rate: of Muon, or of AdamW when it has all parameters. Unset: 0.01, or 0.001 for AdamW."""
+    """Highest learning rate. Unset: muon 0.01; adamw, rmsprop 0.001; sgd 1; momentum, nesterov 0.1; adagrad 0.01."""
     adamw_lr: float = 0.004
     """Highest learning rate of the parameters that AdamW has beside Muon."""
-    weight_decay: float = 0.1
-    """Decoupled decay of matrices, each step by this times the learning rate; norms are spared."""
+    weight_decay: float | None = None
+    """Decoupled decay of matrices, each step by this times the learning rate; norms and biases are spared. Unset: 0.1
+    for muon, adamw and rmsprop, 0 for the others."""
     momentum: float = 0.95
-    """Muon's."""
+    """Share of the momentum that is kept from step to step: of muon, momentum and nesterov."""
     beta1: float = 0.9
-    """AdamW's average of gradients."""
+    """Share of the average of gradients that is kept: of AdamW."""
     beta2: float = 0.95
-    """AdamW's average of squared gradients."""
+    """Share of the average of squared gradients that is kept: of AdamW and rmsprop."""
     schedule: Literal["wsd", "cosine"] = "wsd"
     """Learning rate after the warm-up: stable and then straight down to zero, or a cosine down to a tenth."""
     warmup: int = 20
@@ -54,6 +70,9 @@ class Plan:
     """Stop early after this many evaluations without a better validation loss, and keep the best weights. 0: never."""
     checkpoint_every: int = 500
     """Steps between checkpoints, from which a stopped run resumes. 0: only when it is stopped."""
+    snapshot_every: int = 0
+    """Steps between copies of the weights that stay in the folder, of which the page draws the path of the training.
+    Each is as large as the model. 0: none."""
     log_every: int = 1
     """Steps between lines of metrics.jsonl."""
     seed: int = 0
@@ -64,7 +83,12 @@ class Plan:
     @property
     def highest_lr(self) -> float:
         """The learning rate at its highest: as set, or the optimiser's own default."""
-        return self.lr if self.lr is not None else {"muon": 0.01, "adamw": 0.001}[self.optimizer]
+        return self.lr if self.lr is not None else DEFAULTS[self.optimizer][0]
+
+    @property
+    def decay(self) -> float:
+        """The decay of matrices: as set, or the optimiser's own default."""
+        return self.weight_decay if self.weight_decay is not None else DEFAULTS[self.optimizer][1]
 
     def __post_init__(self) -> None:
         """Raises UsageError for a value out of range."""
@@ -77,14 +101,18 @@ class Plan:
         for name in ("momentum", "beta1", "beta2"):
             if not 0 <= getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 0 and below 1, not {getattr(self, name)}.")
+        if self.optimizer in ("momentum", "nesterov") and not self.momentum:
+            raise UsageError(f"--optimizer {self.optimizer} needs a momentum above 0: without it, it is sgd.")
+        if not 0 <= self.decay < float("inf"):
+            raise UsageError(f"weight_decay must be 0 or more, not {self.decay}.")
         for name in (
             "warmup",
             "clip",
-            "weight_decay",
             "evaluate_every",
             "evaluate_tokens",
             "patience",
             "checkpoint_every",
+            "snapshot_every",
         ):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise UsageError(f"{name} must be 0 or more, not {getattr(self, name)}.")
