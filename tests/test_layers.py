@@ -12,7 +12,7 @@ import idiolect
 
 SOURCE = Path(idiolect.__file__).parent
 LAYERS = """
-    _native errors config disk hub artifact compute journal engine figures plane report text
+    _native errors config disk hub artifact compute journal engine figures landscape plane report text
     tokenizers data nn models embeddings gguf objectives train generate evaluation model_card language_model
     pretraining stages recipes cli
 """.split()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from idiolect.embeddings.vectors import Vectors as Vectors
     from idiolect.language_model import LanguageModel as LanguageModel
     from idiolect.language_model import load as load
+    from idiolect.recipes.optimisers import optimisers as optimisers
     from idiolect.report import Report as Report
     from idiolect.stages.analogy import analogy as analogy
     from idiolect.stages.autocomplete import autocomplete as autocomplete
@@ -66,6 +67,7 @@ _HOMES = {
     "lineage": "stages.lineage",
     "load": "language_model",
     "neighbours": "stages.neighbours",
+    "optimisers": "recipes.optimisers",
     "pretrain": "stages.pretrain",
     "prove": "stages.prove",
     "tokenize": "stages.tokenize",

@@ -40,7 +40,7 @@ to its own folder."""
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-RECORDS = ("config.toml", "forecast.json", "metrics.jsonl", "report.html", "tensorboard")
+RECORDS = ("config.toml", "forecast.json", "metrics.jsonl", "report.html", "snapshots", "tensorboard")
 """Files about the run rather than of its result: hashed and verified, but not part of the digest."""
 SCRATCH = ("checkpoints", "recipe", ".lock")
 """What an unfinished run keeps beside its payload; it is dropped when the artifact is whole."""

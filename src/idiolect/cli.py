@@ -40,6 +40,7 @@ VERBS = {
     "lineage": "Print what an artifact was made from.",
     "verify": "Hash an artifact and its parents again.",
     "demo": "Live a whole life on the documentation of this Python, in minutes.",
+    "optimisers": "Draw the ways that optimisers take downhill, in a training of yours.",
 }
 """In the order of a model's life. The modules are imported only when called, so that `--help` is quick."""
 
@@ -100,7 +101,7 @@ def _run(words: list[str]) -> None:
 
 def find_verb(name: str) -> Verb[Any, Any]:
     """The stage behind a verb."""
-    package = "recipes" if name == "demo" else "stages"
+    package = "recipes" if name in ("demo", "optimisers") else "stages"
     return typing.cast(Verb[Any, Any], getattr(import_module(f"idiolect.{package}.{name}"), name))
 
 

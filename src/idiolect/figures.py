@@ -14,7 +14,8 @@ import io
 import math
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
 # What matplotlib is told to draw with, and what the page's style sheet calls it.
 SERIES_COLOURS = {f"#0000{index:02x}": f"var(--series-{index})" for index in range(1, 5)}
-GRID, INK = "#000101", "#000102"
-PAGE_COLOURS = SERIES_COLOURS | {GRID: "var(--rule)", INK: "var(--muted)"}
+GRID, INK, GROUND = "#000101", "#000102", "#000103"
+PAGE_COLOURS = SERIES_COLOURS | {GRID: "var(--rule)", INK: "var(--muted)", GROUND: "var(--ink)"}
 DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)))  # the fifth series is the first colour again, dashed
 
 LARGEST = 1e100  # what is beyond is as good as infinite, and would overflow the axes
@@ -158,17 +159,14 @@ def draw(chart: LineChart, width: int, height: int, prefix: str) -> str:
     drawn = lines(chart)
     if not drawn:
         return ""
-    import matplotlib
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()  # whatever style the reader's own settings ask for
-        matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "idiolect", "font.size": 12})
+    with plain_matplotlib():
         figure = Figure(figsize=(width / 72, height / 72), dpi=72)  # so that a unit is a pixel
         axes = figure.add_axes((0, 0, 1, 1))
         _set_scales(axes, chart, drawn)
-        _set_ticks(axes.xaxis, *axes.get_xlim(), count=max(width // 110, 3))
-        heights = _set_ticks(axes.yaxis, *axes.get_ylim(), count=5)
+        set_ticks(axes.xaxis, *axes.get_xlim(), count=max(width // 110, 3))
+        heights = set_ticks(axes.yaxis, *axes.get_ylim(), count=5)
         left = 10 + CHARACTER * max(map(len, heights), default=0)
         longest = max(len(line.name) for line in drawn) if len(drawn) > 1 else 0
         right = min(16 + CHARACTER * longest, 0.32 * width)
@@ -178,11 +176,22 @@ def draw(chart: LineChart, width: int, height: int, prefix: str) -> str:
         ends = [line.top[np.isfinite(line.top)][-1] for line in drawn]
         levels = [height - float(axes.transData.transform((axes.get_xlim()[1], end))[1]) for end in ends]
     if len(drawn) > 1:
-        _add_names(svg, [line.name for line in drawn], levels, left=width - right + 8, room=right - 8)
+        add_names(svg, [line.name for line in drawn], levels, left=width - right + 8, room=right - 8)
     return ET.tostring(svg, encoding="unicode")
 
 
-def _add_names(svg: ET.Element, names: list[str], levels: list[float], left: float, room: float) -> None:
+@contextmanager
+def plain_matplotlib() -> Iterator[None]:
+    """matplotlib as every drawing wants it, whatever style the reader's own settings ask for."""
+    import matplotlib
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "idiolect", "font.size": 12})
+        yield
+
+
+def add_names(svg: ET.Element, names: list[str], levels: list[float], left: float, room: float) -> None:
     """Write each name at `left`, as near as can be to its level (pixels from the top), in its line's colour."""
     height = float(svg.attrib["viewBox"].split()[-1])
     colours = list(SERIES_COLOURS.values())
@@ -216,7 +225,7 @@ def _set_scales(axes: Axes, chart: LineChart, drawn: list[Line]) -> None:
         axes.set_ylim(bottom=min(0.0, *(np.nanmin(line.y_N) for line in drawn)))
 
 
-def _set_ticks(axis: Axis, low: float, high: float, count: int) -> list[str]:
+def set_ticks(axis: Axis, low: float, high: float, count: int) -> list[str]:
     """About `count` round ticks, few enough to breathe; returns their labels."""
     from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator
 
@@ -345,7 +354,8 @@ def _restyle(element: ET.Element) -> None:
     """Page colours for stand-in colours, the page's font for text, two decimals for coordinates."""
     style = element.attrib.pop("style", "")
     if element.tag == "text":
-        element.attrib.pop("transform", None)  # ticks are never turned
+        if "x" in element.attrib:
+            element.attrib.pop("transform", None)  # ticks are turned by nothing
         anchor = re.search(r"text-anchor: (\w+)", style)
         element.set("text-anchor", anchor[1] if anchor else "start")
     elif style:

@@ -30,6 +30,7 @@ from idiolect.disk import replace_file
 from idiolect.errors import ArtifactError
 from idiolect.figures import LineChart, draw, lines, scientific
 from idiolect.plane import Plane, draw_plane
+from idiolect.landscape import Landscape, draw_landscape
 
 WIDE, NARROW = (736, 330), (352, 230)  # pixels of a chart: alone on a wide page, and on a phone or beside another
 WIDE_PLANE, NARROW_PLANE = (736, 560), (352, 420)  # the same of words in the plane
@@ -78,13 +79,14 @@ class Report:
         """Text as typed, in a fixed-width face: a command, a transcript, a file."""
         self._add("code", text=text, caption=caption)
 
-    def chart(self, *charts: LineChart) -> None:
-        """A line chart; several in one call stand side by side where the page is wide enough."""
+    def chart(self, *charts: LineChart | Landscape) -> None:
+        """A line chart, or a landscape with paths; several in one call stand side by side where the page is wide
+        enough."""
         drawings = []
         for place, chart in enumerate(charts, start=1):
             prefix = f"chart-{len(self.blocks) + 1}-{place}"
-            wide = draw(chart, *WIDE, f"{prefix}-wide") if len(charts) == 1 else ""
-            narrow = draw(chart, *NARROW, f"{prefix}-narrow")
+            wide = _drawn(chart, WIDE, f"{prefix}-wide") if len(charts) == 1 else ""
+            narrow = _drawn(chart, NARROW, f"{prefix}-narrow")
             drawings.append({"chart": chart, "wide": wide, "narrow": narrow, **_describe(chart)})
         self._add("charts", charts=drawings)
 
@@ -272,10 +274,25 @@ def _flatten(values: Mapping[str, object], before: str = "") -> Iterable[tuple[s
                 yield before + name, str(value)
 
 
-def _describe(chart: LineChart) -> dict[str, str]:
+def _drawn(chart: LineChart | Landscape, size: tuple[int, int], prefix: str) -> str:
+    """The drawing of a chart; a landscape is taller, as both its axes are places."""
+    width, height = size
+    if isinstance(chart, Landscape):
+        return draw_landscape(chart, width, round(1.4 * height), prefix)
+    return draw(chart, width, height, prefix)
+
+
+def _describe(chart: LineChart | Landscape) -> dict[str, str]:
     """What a chart shows in words, for those who cannot see it, and a note on how noisy series are drawn."""
+    if isinstance(chart, Landscape):
+        ways = [
+            f"{track.name} from ({number(float(track.xs[0]))}, {number(float(track.ys[0]))}) "
+            f"to ({number(float(track.xs[-1]))}, {number(float(track.ys[-1]))})"
+            for track in chart.tracks
+        ]
+        return {"words": "; ".join(ways), "note": ""}
     parts = []
-    notes = []
+    noisy: dict[int, list[str]] = {}
     for line in lines(chart):
         heights = line.top[line.top == line.top]  # without the gaps
         parts.append(
@@ -283,5 +300,12 @@ def _describe(chart: LineChart) -> dict[str, str]:
             f"lowest {number(float(heights.min()))}, highest {number(float(heights.max()))}"
         )
         if line.mean_N is not None:
-            notes.append(f"Pale: {line.name} as measured; strong: its mean over {line.window} neighbouring points.")
+            noisy.setdefault(line.window, []).append(line.name)
+    notes = [
+        f"Pale: {name} as measured; strong: {its} mean over {window} neighbouring points."
+        for window, names in noisy.items()
+        for name, its in [
+            (names[0], "its") if len(names) == 1 else (", ".join(names[:-1]) + " and " + names[-1], "the")
+        ]
+    ]
     return {"words": "; ".join(parts), "note": " ".join(notes)}

@@ -9,6 +9,7 @@ from typing import Any
 from idiolect.evaluation.comparison import Comparison
 from idiolect.figures import LineChart, Series
 from idiolect.journal import read_metrics
+from idiolect.pretraining.paths import paths_chart
 from idiolect.pretraining.run import Prepared
 from idiolect.report import Report
 from idiolect.train.forecast import amount, duration
@@ -80,6 +81,8 @@ def learning_page(report: Report, trained: Prepared, run: Run, folder: Path, com
             caption="Tokens read in a second of training, without evaluations.",
         ),
     )
+    if trained.settings.snapshot_every:
+        report.chart(paths_chart("Path", {trained.settings.optimizer: folder}, trained))
     if comparison is not None:
         comparison.describe(report)
     report.section("Samples")

@@ -36,7 +36,7 @@ class Forecast:
     memory_bytes: int
     """Most memory of this process at any moment of the training; yardsticks and report come after it."""
     disk_bytes: int
-    """Most disk space of its folder at any moment: checkpoints, the one being written, the final model."""
+    """Most disk space of its folder at any moment: checkpoints, the one being written, snapshots, the final model."""
 
     def save(self, folder: Path) -> None:
         """Keep it beside the run, so that a resumed run can still be compared with it."""
@@ -78,6 +78,7 @@ def rehearse(
     start = time.perf_counter()
     evaluate()
     evaluation = time.perf_counter() - start
+    snapshots = plan.steps // plan.snapshot_every + 1 if plan.snapshot_every else 0
     evaluations = plan.steps // plan.evaluate_every if plan.evaluate_every else 1
     state_bytes = sum(tensor.nbytes for tensor in optimizers.tensors().values())
     model_bytes = sum(parameter.nbytes for parameter in model.parameters())
@@ -87,7 +88,7 @@ def rehearse(
     return Forecast(
         seconds=statistics.median(times) * plan.steps + evaluation * evaluations,
         memory_bytes=peak_memory() + model_bytes + state_bytes,  # a checkpoint is read back
-        disk_bytes=(KEEP + 1) * (model_bytes + state_bytes) + model_bytes,
+        disk_bytes=(KEEP + 1) * (model_bytes + state_bytes) + (1 + snapshots) * model_bytes,
     )
 
 

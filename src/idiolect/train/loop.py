@@ -29,6 +29,7 @@ from idiolect.train.checkpoint import State, all_finite, newest_checkpoint, read
 from idiolect.train.forecast import LONG_RUN, Forecast, amount, duration, rehearse
 from idiolect.train.optim import build_optimizers
 from idiolect.train.parallel import Carrying, Group, Objective, Step
+from idiolect.train.paths import save_snapshot
 from idiolect.train.plan import Plan
 from idiolect.train.schedule import share_of_lr
 
@@ -84,7 +85,7 @@ def fit(
         objective: (model, batch) -> summed loss.
         plan: how long, how fast, how often.
         compute, precision: where and in what numbers.
-        folder: for `metrics.jsonl`, `tensorboard/` and `checkpoints/`; a run found there is resumed.
+        folder: for `metrics.jsonl`, `tensorboard/`, `checkpoints/` and `snapshots/`; a run found there is resumed.
         evaluate: called every `plan.evaluate_every` steps and at the end, in the first process.
 
     Raises:
@@ -112,11 +113,16 @@ def fit(
             save_checkpoint(checkpoints, state, tensors)
         compute.wait()
 
+    def snapshot() -> None:
+        if plan.snapshot_every and state.step % plan.snapshot_every == 0 and compute.leads:
+            save_snapshot(folder, state.step, _weights(model))
+
     def finished() -> bool:
         return state.step >= plan.steps or 0 < plan.patience <= state.evaluations_without_gain
 
     closing_journal = nullcontext() if journal is None else closing(journal)
     with closing_journal, _signals() as asked, Bar("training", plan.steps, state.step) as bar:
+        snapshot()
         while not finished():
             began = time.perf_counter()
             update = trainer.update(state.step, stop=bool(asked))
@@ -149,6 +155,7 @@ def fit(
             state.seconds += time.perf_counter() - began
             if journal is not None and (state.step % plan.log_every == 0 or line["val_loss"] is not None):
                 journal.write(line)
+            snapshot()
             bar.update(state.step, f"loss {update.loss:.3f}  {rate:,.0f} tokens/s")
             if update.stop and not finished():
                 save()
