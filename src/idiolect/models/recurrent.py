@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from idiolect.models.model import Model
 from idiolect.models.spec import RecurrentSpec
 from idiolect.nn.cache import Cache, RecurrentState
+from idiolect.nn.dropout import dropout
 from idiolect.nn.recurrent import PARTS, Pieces, RecurrentLayer, cut
 
 
@@ -95,10 +96,10 @@ class Recurrent(Model):
         """Dropout of (T, B, D), or packed (N, D): at each position anew, or one draw for all positions of a piece."""
         share = self.spec.dropout
         if not self.spec.variational or not self.training or not share:
-            return F.dropout(hidden, share, self.training)
+            return dropout(hidden, share, self.training)
         if pieces is None:
-            return hidden * F.dropout(torch.ones_like(hidden[:1]), share)
-        return hidden * F.dropout(hidden.new_ones(pieces.count, self.spec.dim), share)[pieces.pieces_N]
+            return hidden * dropout(torch.ones_like(hidden[:1]), share, training=True)
+        return hidden * dropout(hidden.new_ones(pieces.count, self.spec.dim), share, training=True)[pieces.pieces_N]
 
     def head(self, hidden_BTD: Tensor) -> Tensor:
         """Logits (B, T, V): the score of each token as the next one."""

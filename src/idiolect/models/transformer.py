@@ -22,6 +22,7 @@ from idiolect.models.spec import TransformerSpec
 from idiolect.nn.attention import Attention, attention_weights
 from idiolect.nn.block import Block
 from idiolect.nn.cache import Cache, KVCache
+from idiolect.nn.dropout import dropout
 from idiolect.nn.masks import Sight, alibi_slopes, places_in_segments, sight
 from idiolect.nn.mlp import MLP, GatedMLP, activate
 from idiolect.nn.norms import LayerNorm, RMSNorm
@@ -144,7 +145,7 @@ class Transformer(Model):
             hidden_BTD = hidden_BTD + self.embed_types(torch.zeros_like(ids_BT) if types_BT is None else types_BT)
         if self.embedding_norm is not None:
             hidden_BTD = self.embedding_norm(hidden_BTD)
-        hidden_BTD = F.dropout(hidden_BTD, spec.dropout, self.training)
+        hidden_BTD = dropout(hidden_BTD, spec.dropout, self.training)
 
         def seen(window: int) -> Sight:
             return sight(

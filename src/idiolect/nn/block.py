@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from idiolect.nn.attention import Attention
 from idiolect.nn.cache import KVCache
+from idiolect.nn.dropout import dropout
 from idiolect.nn.masks import Sight
 from idiolect.nn.mlp import MLP, GatedMLP
 from idiolect.nn.norms import LayerNorm, RMSNorm
@@ -65,5 +65,5 @@ class Block(nn.Module):
         return normed_BTD
 
     def _joined(self, hidden_BTD: Tensor, found_BTD: Tensor) -> Tensor:
-        found_BTD = F.dropout(found_BTD, self.dropout, self.training)
+        found_BTD = dropout(found_BTD, self.dropout, self.training)
         return hidden_BTD + found_BTD if self.residual else found_BTD

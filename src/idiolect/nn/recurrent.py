@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+from idiolect.nn.dropout import dropout
 
 Cell = Literal["rnn", "lstm", "gru"]
 Bend = Literal["tanh", "logistic"]
@@ -60,7 +61,7 @@ class RecurrentLayer(nn.Module):
             inputs: (T, B, D); with `pieces`, packed (N, D).
             state_SBD: what is held before the first position: (S, B, D), or (S, P, D) for packed pieces.
         """
-        weight_hh = F.dropout(self.weight_hh, self.weight_drop, self.training)
+        weight_hh = dropout(self.weight_hh, self.weight_drop, self.training)
         weights = [self.weight_ih, weight_hh, self.bias_ih, self.bias_hh]
         if pieces is None:
             return self._run(inputs, state_SBD, weights)
