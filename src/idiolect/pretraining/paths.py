@@ -15,7 +15,7 @@ from idiolect.errors import UsageError
 from idiolect.landscape import Landscape, Track
 from idiolect.pretraining.run import Prepared
 from idiolect.train.parallel import Carrying
-from idiolect.train.paths import Floats, heights, plane_of, snapshots
+from idiolect.train.paths import Floats, heights, plane_of, shapes_of, snapshots
 
 GRID = (25, 19)
 """Points of the plane at which the loss is computed, across and up."""
@@ -41,14 +41,14 @@ def paths_chart(title: str, folders: Mapping[str, Path], prepared: Prepared) -> 
         >>> report.chart(paths_chart("Paths", {"sgd": Path("sgd"), "adamw": Path("adamw")}, prepared))
     """
     runs = {name: snapshots(folder) for name, folder in folders.items()}
+    model, most = prepared.task.speaker.model, TOKENS // prepared.settings.context
+    wanted = {name: list(parameter.shape) for name, parameter in model.named_parameters()}
     for name, files in runs.items():
         if len(files) < 2:
             raise UsageError(f"{folders[name]} has no snapshots to draw a path of: train it with --snapshot-every.")
+        if shapes_of(files[0]) != wanted:
+            raise UsageError(f"Paths are drawn of models of one shape, and that of {folders[name]} is another.")
     plane = plane_of(list(runs.values()))
-    model, most = prepared.task.speaker.model, TOKENS // prepared.settings.context
-    wanted = {name: parameter.shape for name, parameter in model.named_parameters()}
-    if wanted != {name: middle.shape for name, middle in plane.middle.items()}:
-        raise UsageError("Paths are drawn of models of one shape: these differ.")
     batch = prepared.task.rows.batch(0, min(prepared.settings.batch, max(1, most))).to(prepared.compute.device)
     objective, compute = prepared.task.objective, prepared.compute
     carrying: object = objective  # it may be more than a function

@@ -48,6 +48,12 @@ def snapshots(folder: Path) -> list[Path]:
     return sorted((folder / SNAPSHOTS).glob("step-*.safetensors"))
 
 
+def shapes_of(snapshot: Path) -> dict[str, list[int]]:
+    """The shape of each tensor of a snapshot; only the head of the file is read."""
+    with safe_open(snapshot, "pt") as opened:
+        return {name: opened.get_slice(name).get_shape() for name in opened.keys()}  # noqa: SIM118  no mapping
+
+
 @dataclass(frozen=True)
 class Plane:
     """A plane through the space of all weights, by a point of it and two directions of length 1."""
