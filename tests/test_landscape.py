@@ -49,14 +49,17 @@ def test_a_path_is_in_its_colour_from_a_ring_to_a_disc_and_named() -> None:
     assert not re.search(r"#[0-9a-f]{6}", text.replace("#c-", "")), "every colour is the page's"
 
 
-def test_a_path_may_leave_the_picture() -> None:
-    text = draw_landscape(landscape(tracks=[Track("off", [-1.5, 90.0], [0.8, 1e9])]), 700, 400, "c")
-    places = [
-        float(value)
-        for value in re.findall(r'class="name"[^>]*y="([\d.]+)"|y="([\d.]+)"[^>]*class="name"', text)[0]
-        if value
-    ]
-    assert 0 <= places[0] <= 400
+def test_a_path_that_leaves_the_picture_is_cut_at_its_frame() -> None:
+    track = Track("off", [-1.5, 90.0, -1.0, 0.5, 0.2], [0.8, 1e9, -5.0, 0.0, 0.1])
+    svg = drawn(landscape(tracks=[track]))
+    lines = [path.attrib["d"] for path in svg.iter("path") if "stroke: var(--series-1)" in path.get("style", "")]
+    numbers = [float(number) for number in re.findall(r"-?[\d.]+", lines[0])]
+    assert lines[0].count("M") == 3, "it leaves, passes through, and comes back"
+    assert all(20 < x < 700 for x in numbers[::2]) and all(7.9 <= y <= 374.1 for y in numbers[1::2])
+    (name,) = (element for element in svg.iter("text") if element.get("class") == "name")
+    assert 0 <= float(name.attrib["y"]) <= 400
+    text = draw_landscape(landscape(tracks=[track]), 700, 400, "c")
+    assert "url(" not in text, "a page reaches for nothing, not even itself"
 
 
 @pytest.mark.parametrize("heights_YX", [np.full_like(BOWL_YX, np.nan), np.ones_like(BOWL_YX)])

@@ -13,6 +13,7 @@ from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 from idiolect.artifact import Ancestor
 from idiolect.errors import ArtifactError
 from idiolect.figures import LineChart, Series
+from idiolect.landscape import Landscape, Track
 from idiolect.report import Report, number
 
 VOID = {"meta", "link", "input", "br", "img", "hr"}
@@ -73,10 +75,15 @@ def full_report(word: Callable[[str], str] = lambda text: text) -> Report:
     labels = {"x_label": word("x"), "y_label": word("y"), "caption": word("caption")}
     report.chart(LineChart(word("chart"), series, **labels))
     report.chart(LineChart(word("left"), series, **labels), LineChart(word("right"), [], **labels))
+    ways = [Track(word("way " * 20), [0.0, 1.0], [0.0, 9.0]), Track(word("other way"), [0.0], [1.0])]
+    report.chart(Landscape(word("landscape"), np.arange(3), np.arange(2), np.arange(6).reshape(2, 3), ways, **labels))
     report.bars(word("bars"), [(word("ours"), 2.0), ("b", 3)], highlight=word("ours"), unit=word("unit"), caption="c")
     report.table([word("column"), "n"], [[word("cell"), 1], ["b", 2.5]], caption=word("caption"))
     report.settings({word("setting"): word("value")}, docs={word("setting"): word("meaning")})
     report.samples([(word("label"), word("prompt"), word("continuation"))])
+    report.filled(
+        [(word("label"), f"{word('text')}⟦{word('guess')}⟧⟦{word('guess')}→{word('truth')}⟧")], word("caption")
+    )
     report.tree(root)
     report.tokens([(word("token"), 17), ("\n", 3)], caption=word("caption"))
     return report
@@ -90,11 +97,24 @@ def test_every_block_is_there_and_the_page_is_well_formed() -> None:
     for words in (
         *("title", "subtitle", "footer", "merit", "prose", "first section", "command", "chart", "train", "validation"),
         *("left", "right", "nothing to show", "bars", "ours", "unit", "column", "cell", "setting", "value", "meaning"),
-        *("label", "prompt", "continuation", "root", "parent", "token", "over 3 neighbouring points", "caption"),
+        *(
+            "landscape",
+            "way",
+            "guess",
+            "truth",
+            "label",
+            "prompt",
+            "continuation",
+            "root",
+            "parent",
+            "token",
+            "over 3 neighbouring points",
+            "caption",
+        ),
     ):
         assert words in everything, words
     images = [values for _, values in page.tags if values.get("role") == "img"]
-    assert len(images) == 2 and all(values["aria-label"] for values in images)
+    assert len(images) == 3 and all(values["aria-label"] for values in images)
     ids = [values["id"] for _, values in page.tags if "id" in values]
     assert len(ids) == len(set(ids))
     links = [values["href"] for tag, values in page.tags if tag == "a"]
@@ -274,10 +294,11 @@ def test_a_report_without_blocks_or_with_empty_ones() -> None:
     report.table(["a"], [])
     report.settings({})
     report.samples([])
+    report.filled([])
     report.tokens([])
     report.chart(LineChart("c", []))
     report.text("")
-    assert len(Page(report.html()).text["nothing"]) == 6
+    assert len(Page(report.html()).text["nothing"]) == 7
 
 
 def test_long_series_make_a_page_of_reasonable_size() -> None:

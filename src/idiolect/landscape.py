@@ -71,13 +71,17 @@ class Landscape:
 
 
 def levels(heights_YX: NDArray[Any]) -> list[float]:
-    """Where the contour lines stand: quantiles of the heights, rounded to two digits, each once; none of a plain."""
+    """Where the contour lines stand: quantiles of the heights, rounded as far as they stay apart; none of a plain."""
     finite = heights_YX[np.isfinite(heights_YX)]
     if not len(finite) or finite.max() <= finite.min():
         return []
-    shares = (np.arange(LEVELS) + 0.5) / LEVELS
-    rounded = {float(f"{value:.2g}") for value in np.quantile(finite, shares)}
-    return sorted(level for level in rounded if finite.min() < level < finite.max())
+    quantiles = np.quantile(finite, (np.arange(LEVELS) + 0.5) / LEVELS)
+    for digits in range(2, 7):
+        rounded = {float(f"{value:.{digits}g}") for value in quantiles}
+        found = sorted(level for level in rounded if finite.min() < level < finite.max())
+        if len(found) == len(set(quantiles)):
+            break
+    return found
 
 
 def draw_landscape(chart: Landscape, width: int, height: int, prefix: str) -> str:
@@ -112,15 +116,20 @@ def _ground(axes: Axes, chart: Landscape, at: list[float]) -> None:
     edges = [-np.inf, *at]
     for place, (edge, following) in enumerate(pairwise(edges)):
         tint = 0.13 * (1 - place / len(at))
-        axes.contourf(chart.xs, chart.ys, heights_YX, levels=[edge, following], colors=[GROUND], alpha=tint)
+        ground = axes.contourf(chart.xs, chart.ys, heights_YX, levels=[edge, following], colors=[GROUND], alpha=tint)
+        ground.set_clip_on(False)  # it ends where the axes do
     lines = axes.contour(chart.xs, chart.ys, heights_YX, levels=at, colors=GROUND, linewidths=0.8, alpha=0.5)
-    axes.clabel(lines, levels=at[::2], inline=True, inline_spacing=4, fontsize=12, fmt="%g")
+    lines.set_clip_on(False)
+    for label in axes.clabel(lines, levels=at[::2], inline=True, inline_spacing=4, fontsize=12, fmt="%g"):
+        label.set_clip_on(False)
     axes.spines[["top", "left", "right"]].set_visible(False)
     axes.spines["bottom"].set(color=INK, linewidth=1)
     axes.tick_params(axis="y", length=0, pad=8)
     axes.tick_params(axis="x", color=INK, length=4, width=1, pad=5)
     if chart.goal is not None:
-        axes.plot(*([value] for value in chart.goal), color=INK, marker="+", markersize=11, markeredgewidth=1.6)
+        axes.plot(
+            *([value] for value in chart.goal), color=INK, marker="+", markersize=11, markeredgewidth=1.6, clip_on=False
+        )
 
 
 def _track(axes: Axes, track: Track, place: int) -> float:
@@ -129,9 +138,31 @@ def _track(axes: Axes, track: Track, place: int) -> float:
     colours = list(SERIES_COLOURS)
     colour, dashes = colours[place % len(colours)], DASHES[place // len(colours) % len(DASHES)]
     style: dict[str, Any] = {"color": colour, "solid_joinstyle": "round", "solid_capstyle": "round"}
-    dots: dict[str, Any] = {"marker": "o", "markersize": 3, "markeredgewidth": 0} if len(xs) <= DOTS else {}
-    axes.plot(xs, ys, linewidth=1.6, linestyle=dashes, **style, **dots)
-    axes.plot(xs[:1], ys[:1], marker="o", markersize=9, fillstyle="none", markeredgewidth=1.6, color=INK)
-    axes.plot(xs[-1:], ys[-1:], marker="o", markersize=8, markeredgewidth=0, color=colour)
-    low, high = axes.get_ylim()
+    axes.plot(*_within(axes, xs, ys), linewidth=1.6, linestyle=dashes, clip_on=False, **style)
+    (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
+    inside_N = (left <= xs) & (xs <= right) & (low <= ys) & (ys <= high)
+    ring = {"markersize": 9, "fillstyle": "none", "markeredgewidth": 1.6, "color": INK}
+    disc = {"markersize": 8, "markeredgewidth": 0, "color": colour}
+    dot = {"markersize": 3, "markeredgewidth": 0, "color": colour}
+    for points, mark in ((slice(None), dot if len(xs) <= DOTS else None), (slice(1), ring), (slice(-1, None), disc)):
+        if mark is not None:
+            kept = inside_N[points]
+            axes.plot(xs[points][kept], ys[points][kept], "o", clip_on=False, **mark)  # type: ignore[arg-type]
     return float(np.clip(ys[-1], low, high))
+
+
+def _within(axes: Axes, xs: NDArray[Any], ys: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The parts of a line that are in the picture, with gaps between them: a page has no other way to cut it off (Liang
+    & Barsky 1984)."""
+    low, high = np.array([axes.get_xlim(), axes.get_ylim()]).T
+    points: list[Any] = []
+    for start, end in pairwise(np.column_stack((xs, ys))):
+        step = np.where(end == start, 1e-300, end - start)
+        with np.errstate(over="ignore"):
+            crossings = np.sort(np.stack(((low - start) / step, (high - start) / step)), axis=0)
+        enters, leaves = max(0.0, crossings[0].max()), min(1.0, crossings[1].min())
+        if enters < leaves:
+            points += [start + enters * (end - start)] if enters > 0 or not points else []
+            points += [start + leaves * (end - start), *([(np.nan, np.nan)] if leaves < 1 else [])]
+    found = np.array(points).reshape(-1, 2)
+    return found[:, 0], found[:, 1]

@@ -38,6 +38,7 @@ WIDE_PLANE, NARROW_PLANE = (736, 560), (352, 420)  # the same of words in the pl
 VISIBLE = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n"}
 VISIBLE |= dict.fromkeys(range(0x7F, 0xA0), 0xFFFD)
 SCRIPT = "explore.js"
+GAPS = re.compile(r"(⟦[^⟦⟧]*⟧)")
 NUMERIC = re.compile(r"[-+−]?[\d.,]*\d( ?[%×]| ?[A-Za-z/]{1,4})?")
 
 
@@ -162,6 +163,11 @@ class Report:
         """What a model wrote: `(label, prompt, continuation)`, the label such as "step 500"; line breaks are kept."""
         self._add("samples", samples=list(samples))
 
+    def filled(self, samples: Iterable[tuple[str, str]], caption: str = "") -> None:
+        """Texts with gaps that a model filled: `(label, text)`, where ⟦guess⟧ was right and ⟦guess→truth⟧ was not."""
+        read = [(label, [_mark(part) for part in GAPS.split(text)]) for label, text in samples]
+        self._add("filled", samples=read, caption=caption)
+
     def tree(self, root: Ancestor) -> None:
         """A family tree, the artifact first and its parents below it; one met before is not unfolded again."""
         rows: list[dict[str, Any]] = []
@@ -223,6 +229,14 @@ class Report:
                 f"The report {path} cannot be written ({error.strerror}): check that its folder exists and has room."
             ) from error
         return path
+
+
+def _mark(part: str) -> tuple[str, str, str]:
+    """A stretch of a filled text: its class ("" for the text itself), the words, and what stood there if another."""
+    if not GAPS.fullmatch(part):
+        return "", part, ""
+    guess, _, truth = part[1:-1].replace("\n", "↵").partition("→")
+    return ("wrong" if truth else "right"), guess, truth
 
 
 def number(value: object) -> str:

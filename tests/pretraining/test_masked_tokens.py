@@ -26,7 +26,7 @@ def test_an_encoder_is_trained_saved_and_seen(tokens: Path, tmp_path: Path) -> N
     evaluated = [line for line in lines if line["val_loss"] is not None]
     assert len(evaluated) == 2 and evaluated[1]["val_loss"] < evaluated[0]["val_loss"] < 6
     assert 0 <= evaluated[1]["pair_accuracy"] <= 1 and 0 <= evaluated[1]["masked_accuracy"] <= 1
-    assert "[" in evaluated[1]["sample"]
+    assert "⟦" in evaluated[1]["sample"]
     model = LanguageModel.load(out)
     assert model.spec.family == "encoder" and model.spec.pair_head
     assert model.tokenizer.role("mask") == model.spec.vocab_size - 2

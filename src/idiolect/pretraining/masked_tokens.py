@@ -113,7 +113,7 @@ class _Watching:
 
 
 def _filled_in(speaker: LanguageModel, masking: Masking, ids: Ids) -> str:
-    """A text whose every fifth token was hidden, with what the model would put there in brackets."""
+    """A text whose every fifth token was hidden, with what the model would put there: ⟦guess⟧, or ⟦guess→truth⟧."""
     tokenizer = speaker.tokenizer
     hidden = [n for n in range(2, len(ids), 5) if masking.ordinary_V[ids[n]]]
     read = ids.copy()
@@ -121,7 +121,6 @@ def _filled_in(speaker: LanguageModel, masking: Masking, ids: Ids) -> str:
     said = likeliest(speaker.model, tokenizer, tokenizer.framed(read.tolist()).ids, k=1)
     texts = [tokenizer.decode([token_id]) for token_id in ids.tolist()]
     for n, [(token_id, _)] in zip(hidden, said):
-        piece = tokenizer.token_bytes(token_id).decode("utf-8", errors="replace")
-        bare = piece.strip()
-        texts[n] = piece.replace(bare, f"[{bare}]") if bare else f"[{piece}]"
+        guess, truth = tokenizer.token_bytes(token_id).decode("utf-8", errors="replace"), texts[n]
+        texts[n] = f"⟦{guess}⟧" if token_id == ids[n] else f"⟦{guess}→{truth}⟧"
     return "".join(texts)

@@ -17,7 +17,10 @@ from idiolect.train.loop import Run
 
 ACCURACIES = {
     "masked_accuracy": ("hidden tokens named", "Share of the hidden tokens that are the model's likeliest."),
-    "pair_accuracy": ("pairs judged right", "Share of the pairs of which the model knows if they belong together."),
+    "pair_accuracy": (
+        "pairs judged right",
+        "Share of the pairs of which the model knows if the second text follows the first; half by chance.",
+    ),
 }
 """What the journal of an encoder has besides the loss, as the page calls it."""
 
@@ -50,7 +53,10 @@ def learning_page(report: Report, trained: Prepared, run: Run, folder: Path, com
         ]
     )
     report.section("Learning")
-    what = "a hidden token, or label" if trained.settings.model == "encoder" else "next token"
+    encoder = trained.settings.model == "encoder"
+    what = "hidden token" if encoder else "next token"
+    if encoder and trained.settings.pairs:
+        what += ", or label of a pair"
     report.chart(
         LineChart(
             "Loss",
@@ -86,7 +92,15 @@ def learning_page(report: Report, trained: Prepared, run: Run, folder: Path, com
     if comparison is not None:
         comparison.describe(report)
     report.section("Samples")
-    report.samples([(f"step {line['step']:,}", trained.task.prompt, str(line["sample"])) for line in evaluated])
+    samples = [(f"step {line['step']:,}", str(line["sample"])) for line in evaluated]
+    if encoder:
+        report.filled(
+            samples,
+            "Every fifth token was hidden: green where the model's likeliest is the one that stood there, orange where "
+            "it is not, with the one that did behind it.",
+        )
+    else:
+        report.samples([(label, trained.task.prompt, sample) for label, sample in samples])
     if run.forecast is not None:
         report.section("Forecast")
         on_disk = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
