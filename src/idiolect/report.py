@@ -39,7 +39,7 @@ VISIBLE = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n"}
 VISIBLE |= dict.fromkeys(range(0x7F, 0xA0), 0xFFFD)
 SCRIPT = "explore.js"
 GAPS = re.compile(r"(⟦[^⟦⟧]*⟧)")
-NUMERIC = re.compile(r"[-+−]?[\d.,]*\d( ?[%×]| ?[A-Za-z/]{1,4})?")
+NUMERIC = re.compile(r"[-+−]?[\d.,]*\d( ?[%×]| ?[A-Za-z/]{1,4}( \d+ [a-z]{1,3})?)?")
 
 
 class Report:

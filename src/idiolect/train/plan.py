@@ -15,9 +15,9 @@ DEFAULTS: dict[OptimizerName, tuple[float, float]] = {
     "muon": (0.01, 0.1),
     "adamw": (0.001, 0.1),
     "sgd": (1.0, 0.0),
-    "momentum": (0.1, 0.0),
-    "nesterov": (0.1, 0.0),
-    "adagrad": (0.01, 0.0),
+    "momentum": (0.05, 0.0),
+    "nesterov": (0.05, 0.0),
+    "adagrad": (0.03, 0.0),
     "rmsprop": (0.001, 0.1),
 }
 """Highest learning rate and decay of each optimiser where none is given (measured: docs/log.md). Those whose rates are
@@ -38,7 +38,7 @@ class Plan:
     """Muon for the matrices inside the blocks and AdamW for everything else, or one of the others for all: AdamW;
     gradient descent (sgd), with momentum, or with Nesterov's; AdaGrad; RMSProp."""
     lr: float | None = None
-    """Highest learning rate. Unset: muon 0.01; adamw, rmsprop 0.001; sgd 1; momentum, nesterov 0.1; adagrad 0.01."""
+    """Highest learning rate. Unset: muon 0.01; adamw, rmsprop 0.001; sgd 1; momentum, nesterov 0.05; adagrad 0.03."""
     adamw_lr: float = 0.004
     """Highest learning rate of the parameters that AdamW has beside Muon."""
     weight_decay: float | None = None
