@@ -185,6 +185,7 @@ def test_adagrad_has_sums_before_its_first_step_and_keeps_them() -> None:
     optimizers, resumed = (build_optimizers(m, plan(optimizer="adagrad")) for m in (model, other))
     assert optimizers.tensors()
     resumed.load_tensors({})
+    assert resumed.tensors().keys() == optimizers.tensors().keys()
     for m, parts in ((model, optimizers), (other, resumed)):
         step(m, parts, 0)
     assert same_weights(model, other)
