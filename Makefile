@@ -18,13 +18,15 @@ test: .venv/dev
 test-slow: .venv/slow
 	$(BIN)/python -m pytest -q -m slow
 
-# NANOGPT=FOLDER names a checkout of the peer, to run both sides. About twenty minutes.
+# NANOGPT=FOLDER names a checkout of the peer, to run both sides. About half an hour.
 bench: .venv/dev
 	$(BIN)/python benchmarks/tokenizers_learning.py
 	$(BIN)/python benchmarks/tokenizers_encoding.py
 	$(BIN)/python benchmarks/unigram.py
 	$(BIN)/python benchmarks/vectors.py
 	$(BIN)/python benchmarks/generation.py
+	$(BIN)/python benchmarks/transformers_training.py
+	$(BIN)/python benchmarks/recurrent.py
 	$(BIN)/python benchmarks/shakespeare.py $(if $(NANOGPT),--nanogpt $(NANOGPT))
 
 check: .venv/dev
