@@ -29,8 +29,8 @@ from idiolect.artifact import Ancestor
 from idiolect.disk import replace_file
 from idiolect.errors import ArtifactError
 from idiolect.figures import LineChart, draw, lines, scientific
-from idiolect.plane import Plane, draw_plane
 from idiolect.landscape import Landscape, draw_landscape
+from idiolect.plane import Plane, draw_plane
 
 WIDE, NARROW = (736, 330), (352, 230)  # pixels of a chart: alone on a wide page, and on a phone or beside another
 WIDE_PLANE, NARROW_PLANE = (736, 560), (352, 420)  # the same of words in the plane
