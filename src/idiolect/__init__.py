@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from idiolect.stages.tokenize import tokenize as tokenize
     from idiolect.stages.verify import verify as verify
     from idiolect.text.corpus import Corpus as Corpus
+    from idiolect.text_classifier import TextClassifier as TextClassifier
     from idiolect.tokenizers.base import Tokenizer as Tokenizer
 
 __version__ = _version("idiolect")
@@ -51,6 +52,7 @@ _HOMES = {
     "DocumentVectors": "embeddings.documents",
     "LanguageModel": "language_model",
     "Report": "report",
+    "TextClassifier": "text_classifier",
     "Tokenizer": "tokenizers.base",
     "Tokens": "data.tokens",
     "Vectors": "embeddings.vectors",

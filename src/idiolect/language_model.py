@@ -5,12 +5,10 @@ Loading costs one reading of the folder and one pass over the vocabulary, to see
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Unpack
 
 from torch import Tensor
 
@@ -18,7 +16,7 @@ from idiolect.embeddings.contextual import Pooling, embed
 from idiolect.embeddings.of_models import Side, token_vectors
 from idiolect.embeddings.vectors import Vectors
 from idiolect.embeddings.word_contexts import contextual_vectors
-from idiolect.errors import ArtifactError, TokenizerError, UsageError
+from idiolect.errors import ModelError, UsageError
 from idiolect.evaluation.perplexity import token_log_probs_batch
 from idiolect.generate.autocomplete import Unit, Vocabulary, autocomplete, take_back
 from idiolect.generate.beam import beam_search
@@ -28,14 +26,11 @@ from idiolect.generate.filling import Filled, fill
 from idiolect.generate.sampling import Sampling, SamplingOptions
 from idiolect.generate.texts import Choice, Scored, common_length, pieces, stop_strings, whole_text
 from idiolect.hub import folder_of
-from idiolect.model_card import CARD, card_of, check_card
-from idiolect.models.config_json import TokenIds, read_token_ids, written
+from idiolect.model_folder import check_fit, load_folder, save_folder
+from idiolect.models.config_json import TokenIds
 from idiolect.models.model import Model
 from idiolect.models.spec import Spec
-from idiolect.models.weights import load_model, save_model
 from idiolect.tokenizers.base import Tokenizer
-
-CONFIG = "config.json"
 
 
 class LanguageModel:
@@ -61,12 +56,11 @@ class LanguageModel:
         tokenizer: Tokenizer,
         tokens: TokenIds = TokenIds(),  # noqa: B008  it cannot change
     ) -> None:
-        """Raises TokenizerError when the tokenizer has ids that the model has no place for."""
-        if tokenizer.vocab_size > model.spec.vocab_size:
-            raise TokenizerError(
-                f"The tokenizer has {tokenizer.vocab_size} tokens and the model room for {model.spec.vocab_size}: "
-                "use the tokenizer it was trained with."
-            )
+        """Raises TokenizerError when the tokenizer has ids that the model has no place for, and ModelError for a model
+        that gives labels."""
+        if model.spec.head is not None:
+            raise ModelError("This model gives labels, not text: load it by idiolect.TextClassifier.load.")
+        check_fit(model, tokenizer)
         self.model = model
         self.tokenizer = tokenizer
         self.tokens = tokens
@@ -86,15 +80,7 @@ class LanguageModel:
             TokenizerError: its tokenizer cannot be read, or is another one than the model was trained with. A folder
                 that does not record its tokenizer's fingerprint (Hugging Face's own) is only checked for size.
         """
-        folder = Path(folder)
-        model = load_model(folder).eval()
-        loaded = cls(model, Tokenizer.load(folder), read_token_ids(folder, model.spec.vocab_size))
-        recorded = _read_config(folder).get("idiolect", {}).get("tokenizer_fingerprint")
-        if recorded not in (None, loaded.tokenizer.fingerprint()):
-            raise TokenizerError(
-                f"The tokenizer in {folder} is not the one its model was trained with: put the right one back."
-            )
-        return loaded
+        return cls(*load_folder(Path(folder)))
 
     @classmethod
     def from_pretrained(cls, name: str | Path, *, revision: str | None = None) -> LanguageModel:
@@ -129,19 +115,7 @@ class LanguageModel:
         Raises:
             ArtifactError: the folder cannot be written, or has a README.md that is not a model card of this package.
         """
-        folder = Path(folder)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            check_card(folder)
-            save_model(self.model, folder, self.tokenizer.end_of_text, self._known_tokens())
-            config = _read_config(folder)
-            config["idiolect"]["tokenizer_fingerprint"] = self.tokenizer.fingerprint()
-            (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-            self.tokenizer.save(folder)
-            architecture = written(self.spec, self._known_tokens())["architectures"][0]
-            (folder / CARD).write_text(card_of(self.spec, self.tokenizer, architecture), encoding="utf-8")
-        except (FileExistsError, NotADirectoryError, PermissionError) as error:
-            raise ArtifactError(f"{folder} cannot be written ({error.strerror}): choose another folder.") from error
+        save_folder(self.model, self.tokenizer, self.tokens, Path(folder))
 
     def complete(
         self,
@@ -471,12 +445,6 @@ class LanguageModel:
         """The ids of a prompt; of an empty one, the token that opens a document."""
         return self.tokenizer.encode(prompt) or [self.tokenizer.end_of_text]
 
-    def _known_tokens(self) -> TokenIds:
-        """The ids by their role, with those that only the tokenizer tells of."""
-        roles = {role: self.tokenizer.special_tokens[name] for role, name in self.tokenizer.roles.items()}
-        pad = roles.get("pad") if self.tokens.pad is None else self.tokens.pad
-        return replace(self.tokens, pad=pad)
-
 
 def load(folder: str | Path) -> LanguageModel:
     """Read a model folder, ours or Hugging Face's: `LanguageModel.load`, under the name people look for first.
@@ -485,9 +453,3 @@ def load(folder: str | Path) -> LanguageModel:
         >>> model = load("model")
     """
     return LanguageModel.load(folder)
-
-
-def _read_config(folder: Path) -> dict[str, Any]:
-    """The `config.json` of a folder that `models/weights.py` has read or written: "idiolect" is what is ours in it."""
-    config: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    return config

@@ -29,6 +29,11 @@ or unfair in that text shows in both, and passages of it may be drawn out of it:
 itself."""
 
 
+_LABELS = """\
+It gives labels to text as it was taught to, whatever the text: also where none of the labels fits. What is wrong or
+unfair in the text it was trained on shows in them."""
+
+
 def check_card(folder: Path) -> None:
     """Raises ArtifactError where a README.md that is not a card of this package would be lost."""
     card = folder / CARD
@@ -45,15 +50,22 @@ def card_of(spec: Spec, tokenizer: Tokenizer, architecture: str) -> str:
         architecture: the class in `transformers` that its folder names.
     """
     encoder = spec.family == "encoder"
+    if spec.head is not None:
+        pipeline, expected = f"{'token' if spec.head.pooling == 'each' else 'text'}-classification", _LABELS
+    else:
+        pipeline, expected = ("fill-mask", _EMBEDS) if encoder else ("text-generation", _GENERATES)
     theirs = "`transformers` reads the folder too (`AutoModel`, `AutoTokenizer`)."
     if architecture.endswith(("LMHeadModel", "ForCausalLM")):
         theirs = "`transformers` reads the folder too (`AutoModelForCausalLM`, `AutoTokenizer`)."
+    for name in ("ForSequenceClassification", "ForTokenClassification"):
+        if architecture.endswith(name):
+            theirs = f"`transformers` reads the folder too (`AutoModel{name}`, `AutoTokenizer`)."
     if architecture == ARCHITECTURE:
         theirs = "`transformers` has no model of this shape; its tokenizer (`AutoTokenizer`) it reads."
     return f"""\
 ---
 {MARK}
-pipeline_tag: {"fill-mask" if encoder else "text-generation"}
+pipeline_tag: {pipeline}
 tags:
 - idiolect
 - {spec.family}
@@ -67,16 +79,24 @@ trained on rows of {spec.context} tokens, and a {tokenizer.kind} tokenizer of {t
 ```python
 import idiolect
 
-model = idiolect.load("this/folder")
-{'print(model.embed(["Once"]))' if encoder else 'print(model.complete("Once", max_tokens=50))'}
+{_use(spec)}
 ```
 
 {theirs}
 
 ## What to expect
 
-{_EMBEDS if encoder else _GENERATES}
+{expected}
 """
+
+
+def _use(spec: Spec) -> str:
+    """Two lines of Python that use a model of this shape."""
+    if spec.head is not None:
+        call = 'tag([["Once", "upon"]])' if spec.head.pooling == "each" else 'classify(["Once"])'
+        return f'model = idiolect.TextClassifier.load("this/folder")\nprint(model.{call})'
+    call = 'embed(["Once"])' if spec.family == "encoder" else 'complete("Once", max_tokens=50)'
+    return f'model = idiolect.load("this/folder")\nprint(model.{call})'
 
 
 def add_proofs(folder: Path, proofs: Sequence[Proof]) -> bool:

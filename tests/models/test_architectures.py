@@ -271,7 +271,7 @@ REFUSED = {
         {"n_head": 5},
         {"n_inner": 0},
         {"n_positions": None},
-        {"architectures": ["GPT2ForSequenceClassification"]},
+        {"architectures": ["GPT2ForQuestionAnswering"]},
         {"tie_word_embeddings": None},
         {"layer_norm_epsilon": "small"},
         {"experts": 8},
@@ -288,7 +288,7 @@ REFUSED = {
         {"max_position_embeddings": 2},
         {"type_vocab_size": 0},
         {"architectures": ["BertForMaskedLM"]},
-        {"architectures": ["RobertaForSequenceClassification"]},
+        {"architectures": ["RobertaForMultipleChoice"]},
         {"embedding_size": 6},
     ],
 }

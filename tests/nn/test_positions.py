@@ -89,6 +89,11 @@ SCALINGS = {
             **{"beta_fast": 16.0, "beta_slow": 2.0, "attention_factor": 1.5},
         },
     ),
+    "yarn, not rounded": (
+        RopeScaling("yarn", 4.0, 64, truncate=False),
+        {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64, "truncate": False},
+    ),
+    "dynamic": (RopeScaling("dynamic", 4.0), {"rope_type": "dynamic", "factor": 4.0}),
 }
 
 
@@ -112,9 +117,35 @@ def test_stretched_positions_are_those_of_transformers(name: str, head_dim: int)
     torch.testing.assert_close(ours_sin[:, head_dim // 2 :], sin[0, :, head_dim // 2 :], atol=1e-6, rtol=0)
 
 
+@pytest.mark.parametrize("given", [None, 1.25])
+def test_longrope_is_that_of_transformers_within_the_context_it_was_trained_for(given: float | None) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from transformers import LlamaConfig
+        from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+        from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
+    short, long = tuple(1.0 + n / 8 for n in range(8)), tuple(2.0 + n for n in range(8))
+    record = {"rope_theta": 1e4, "rope_type": "longrope", "short_factor": list(short), "long_factor": list(long)}
+    record |= {"original_max_position_embeddings": 64} | ({} if given is None else {"attention_factor": given})
+    config = LlamaConfig(
+        hidden_size=32, num_attention_heads=2, head_dim=16, max_position_embeddings=256, rope_parameters=record
+    )
+    scaling = RopeScaling("longrope", 4.0, 64, short_factors=short, long_factors=long, attention_factor=given)
+    speeds, size = ROPE_INIT_FUNCTIONS["longrope"](config, torch.device("cpu"), seq_len=64)
+    assert scaling.size == pytest.approx(size)
+    plain = 1.0 / 1e4 ** (torch.arange(0, 16, 2, dtype=torch.float32) / 16)
+    torch.testing.assert_close(scaling.stretched(plain, 1e4), speeds, atol=1e-7, rtol=1e-6)
+    cos, sin = LlamaRotaryEmbedding(config)(torch.zeros(1), torch.arange(64)[None])
+    ours_cos, ours_sin = rotary_tables(64, 16, 1e4, scaling)
+    torch.testing.assert_close(ours_cos, cos[0], atol=1e-6, rtol=0)
+    torch.testing.assert_close(ours_sin[:, 8:], sin[0, :, 8:], atol=1e-6, rtol=0)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
+        {"kind": "longrope", "factor": 2.0},
+        {"kind": "longrope", "factor": 2.0, "original_context": 8, "short_factors": (0.0,)},
         {"kind": "linear", "factor": 0.5},
         {"kind": "llama3", "factor": 2.0},
         {"kind": "llama3", "factor": 2.0, "original_context": 8, "high_freq_factor": 1.0},

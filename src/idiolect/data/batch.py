@@ -5,9 +5,11 @@ Shapes: B rows, T positions.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -58,3 +60,16 @@ class Batch:
     def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
         tensors = {field.name: getattr(self, field.name) for field in fields(self)}
         return replace(self, **{name: change(tensor) for name, tensor in tensors.items() if tensor is not None})
+
+
+def filled(rows: Sequence[Sequence[int] | npt.NDArray[np.generic]], filler: int) -> Tensor:
+    """Rows of unequal length as one tensor (B, T) of int64.
+
+    Example:
+        >>> filled([[1, 2], [3]], 0).tolist()
+        [[1, 2], [3, 0]]
+    """
+    tensor = torch.full((len(rows), max(map(len, rows))), filler)
+    for row, values in zip(tensor, rows):
+        row[: len(values)] = torch.as_tensor(np.asarray(values, np.int64))
+    return tensor

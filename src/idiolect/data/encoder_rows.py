@@ -18,7 +18,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from idiolect.data.batch import Batch
+from idiolect.data.batch import Batch, filled
 from idiolect.data.masking import Masking
 from idiolect.data.order import key_of
 from idiolect.data.rows import segments_of
@@ -107,11 +107,11 @@ class EncoderRows:
         hidden = [self._masking.hide(row.ids_N, self._seed, first + n) for n, row in enumerate(rows)]
         labels = [row.label for row in rows]
         return Batch(
-            ids_BT=_filled([read for read, _ in hidden], self._filler),
-            targets_BT=_filled([row.ids_N for row in rows], self._filler),
-            weights_BT=_filled([chosen for _, chosen in hidden], 0).float(),
+            ids_BT=filled([read for read, _ in hidden], self._filler),
+            targets_BT=filled([row.ids_N for row in rows], self._filler),
+            weights_BT=filled([chosen for _, chosen in hidden], 0).float(),
             segments_BT=self._segments(rows),
-            types_BT=_filled([row.types_N for row in rows], 0) if self._pairs else None,
+            types_BT=filled([row.types_N for row in rows], 0) if self._pairs else None,
             labels_B=torch.tensor([label or 0 for label in labels]) if self._pairs else None,
             label_weights_B=(
                 torch.tensor([0.0 if label is None else self._label_weight for label in labels])
@@ -171,12 +171,4 @@ class EncoderRows:
         if all(len(row.ids_N) == longest and row.segments_N[-1] == row.segments_N[0] for row in rows):
             return None
         last = 1 + max(row.segments_N[-1] for row in rows)
-        return _filled([row.segments_N for row in rows], last)
-
-
-def _filled(rows: Sequence[Sequence[int] | npt.NDArray[np.generic]], filler: int) -> Tensor:
-    """Rows of unequal length as one tensor (B, T) of int64."""
-    tensor = torch.full((len(rows), max(map(len, rows))), filler)
-    for row, values in zip(tensor, rows):
-        row[: len(values)] = torch.as_tensor(np.asarray(values, np.int64))
-    return tensor
+        return filled([row.segments_N for row in rows], last)

@@ -14,28 +14,16 @@ from typing import Final, Literal
 import torch
 from torch import Tensor
 
+from idiolect.data.batch import filled
+from idiolect.data.framing import Framing, together
 from idiolect.errors import UsageError
 from idiolect.models.model import Model, evaluating
 from idiolect.tokenizers.base import Tokenizer
-from idiolect.tokenizers.frame import Frame
 
 Pooling = Literal["cls", "mean", "last"]
 """Which hidden states make the vector: the first position's, the mean of all, or the last position's."""
 
 _TOKENS: Final = 2**14  # positions that are read together
-
-
-def ids_of(tokenizer: Tokenizer, text: str, encoder: bool) -> list[int]:
-    """A text as a model reads it: in its frame, or behind the token that opens a document."""
-    ids = tokenizer.encode(text)
-    if framed(tokenizer, encoder):
-        return tokenizer.framed(ids).ids
-    return [tokenizer.end_of_text, *ids]
-
-
-def framed(tokenizer: Tokenizer, encoder: bool) -> bool:
-    """Whether a text is read in the tokenizer's frame."""
-    return encoder or tokenizer.frame != Frame()
 
 
 @torch.no_grad()
@@ -47,21 +35,16 @@ def embed(model: Model, tokenizer: Tokenizer, texts: Sequence[str], pooling: Poo
     """
     if pooling not in ("cls", "mean", "last"):
         raise UsageError(f"There is no pooling '{pooling}': choose cls, mean or last.")
-    encoder = model.spec.family == "encoder"
-    rows = [ids_of(tokenizer, text, encoder) for text in texts]
+    framing = Framing(tokenizer, encoder=model.spec.family == "encoder")
+    rows = [framing.put(tokenizer.encode(text)).ids for text in texts]
     for number, row in enumerate(rows):
         if model.window is not None and len(row) > model.window:
             raise UsageError(
                 f"Text {number + 1} is {len(row)} tokens, more than the model's context of {model.window}: cut it."
             )
     vectors_ND = torch.zeros(len(rows), model.spec.dim)
-    by_length = sorted(range(len(rows)), key=lambda number: len(rows[number]))
     with evaluating(model):
-        while by_length:
-            count = 1
-            while count < len(by_length) and (count + 1) * len(rows[by_length[count]]) <= _TOKENS:
-                count += 1
-            batch, by_length = by_length[:count], by_length[count:]
+        for batch in together([len(row) for row in rows], _TOKENS):
             vectors_ND[batch] = _pooled(model, [rows[number] for number in batch], pooling).float().cpu()
     return vectors_ND
 
@@ -83,9 +66,7 @@ def hidden_of(model: Model, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tens
     """Hidden states (B, T, D) of rows of ids, filled up to the longest, and the lengths (B) of the rows."""
     device = next(model.parameters()).device
     lengths_B = torch.tensor([len(row) for row in rows], device=device)
-    ids_BT = torch.zeros(len(rows), int(lengths_B.max()), dtype=torch.int64, device=device)
-    for number, row in enumerate(rows):
-        ids_BT[number, : len(row)] = torch.tensor(row, device=device)
+    ids_BT = filled(rows, 0).to(device)
     there_BT = torch.arange(ids_BT.shape[1], device=device) < lengths_B[:, None]
     # What fills up a row is a document of its own; who sees the left only does not see it anyway.
     apart = model.spec.family == "encoder" and not bool(there_BT.all())

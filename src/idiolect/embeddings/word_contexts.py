@@ -18,7 +18,8 @@ import regex
 import torch
 from numpy.typing import NDArray
 
-from idiolect.embeddings.contextual import framed, hidden_of, ids_of
+from idiolect.data.framing import Framing
+from idiolect.embeddings.contextual import hidden_of
 from idiolect.embeddings.vectors import Vectors
 from idiolect.errors import CorpusError
 from idiolect.models.model import Model, evaluating
@@ -97,12 +98,10 @@ def _batches(windows: Iterable[_Window]) -> Iterator[list[_Window]]:
 def _windows(model: Model, tokenizer: Tokenizer, text: str, rows: dict[str, int], lower: bool) -> Iterator[_Window]:
     """The windows of a text. Each word is in one of them: the first in which it is whole and has half a window before
     it, or the text's beginning."""
-    encoder = model.spec.family == "encoder"
+    framing = Framing(tokenizer, encoder=model.spec.family == "encoder", context=model.window or _WINDOW)
     ids = tokenizer.encode(text)
     words = _places(tokenizer, ids, rows, lower)
-    frame = ids_of(tokenizer, "", encoder)
-    before = [part.is_text for part in tokenizer.frame.single].index(True) if framed(tokenizer, encoder) else 1
-    size = (model.window or _WINDOW) - len(frame)
+    before, size = framing.before(), framing.room()
     step, next_word = max(size // 2, 1), 0
     for start in range(0, max(len(ids) - size, 0) + step, step):
         inside: list[tuple[int, int, int]] = []
@@ -112,8 +111,7 @@ def _windows(model: Model, tokenizer: Tokenizer, text: str, rows: dict[str, int]
                 inside.append((row, first - start + before, end - start + before))
             next_word += 1
         if inside:
-            part = ids[start : start + size]
-            yield _Window([*frame[:before], *part, *frame[before:]], inside)
+            yield _Window(framing.put(ids[start : start + size]).ids, inside)
 
 
 def _places(tokenizer: Tokenizer, ids: list[int], rows: dict[str, int], lower: bool) -> list[tuple[int, int, int]]:

@@ -111,6 +111,8 @@ def _architecture(model: Model) -> str:
     spec = model.spec
     if not isinstance(spec, TransformerSpec) or spec.family != "decoder":
         raise ModelError(f"GGUF is written of decoders, and this model is of the family {spec.family}.")
+    if spec.head is not None:
+        raise ModelError("GGUF is written of models that continue text, and this one gives labels.")
     fields: dict[str, Any] | None = llama.written(spec) or gpt2.written(spec)
     if fields is None:
         raise ModelError(
@@ -144,12 +146,18 @@ def _odd(spec: TransformerSpec) -> str:
 def _scaling(scaling: RopeScaling, kind: str) -> dict[str, Value]:
     if scaling.kind == "linear":
         return {"rope.scaling.type": "linear", "rope.scaling.factor": scaling.factor}
+    if scaling.kind == "dynamic":
+        return {}  # within the context nothing is stretched
+    if scaling.kind == "longrope":
+        raise ModelError("llama.cpp stretches positions by the rule longrope in other architectures alone.")
     if scaling.kind == "llama3":
         if kind != "llama":
             raise ModelError(f"llama.cpp stretches positions by the rule llama3 in Llama alone, not in {kind}.")
         return {}  # told by a tensor
     usual = RopeScaling("yarn", scaling.factor, scaling.original_context)
-    same = (scaling.beta_fast, scaling.beta_slow, scaling.size) == (_YARN.beta_fast, _YARN.beta_slow, usual.size)
+    same = (scaling.beta_fast, scaling.beta_slow, scaling.truncate, scaling.size) == (
+        *(_YARN.beta_fast, _YARN.beta_slow, True, usual.size),
+    )
     if not same:
         raise ModelError("llama.cpp knows the rule yarn with its usual constants only, and this model has others.")
     return {

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from idiolect.errors import ModelError, UsageError
-from idiolect.models.architectures import bert, gpt2, llama, own
+from idiolect.models.architectures import bert, gpt2, labels, llama, own
 from idiolect.models.architectures.fields import Fields
 from idiolect.models.architectures.stored import Stored
 from idiolect.models.spec import Spec, TransformerSpec
@@ -86,6 +86,8 @@ def write_config(
     if not encoder:
         begin = end_of_text if tokens.begin is None else tokens.begin
         tokens = replace(tokens, begin=begin, ends=tokens.ends or (end_of_text,))
+        if spec.head is not None and tokens.pad is None:  # else their decoders classify one text at a time only
+            tokens = replace(tokens, pad=end_of_text)
     config = {
         **written(spec, tokens),
         "dtype": str(dtype).removeprefix("torch."),
@@ -93,7 +95,7 @@ def write_config(
         "idiolect": {"dropout": spec.dropout},
     }
     _write(folder / CONFIG, config)
-    if not encoder:
+    if not encoder and spec.head is None:
         _write(folder / GENERATION, tokens.fields())
     return config
 
@@ -106,7 +108,7 @@ def written(spec: Spec, tokens: TokenIds = TokenIds()) -> dict[str, Any]:
     return known or own.written(spec)
 
 
-def standard_name(model_type: str, name: str) -> str | None:
+def standard_name(model_type: str, spec: Spec, name: str) -> str | None:
     """The name that `stored_tensors` has for a tensor of a file; None for one that is no parameter."""
     match model_type:
         case own.MODEL_TYPE:
@@ -114,7 +116,7 @@ def standard_name(model_type: str, name: str) -> str | None:
         case gpt2.MODEL_TYPE:
             return gpt2.standard(name)
         case bert.BERT | bert.ROBERTA:
-            return bert.standard(name, model_type)
+            return bert.standard(name, model_type, spec.head)
         case _:
             return llama.standard(name)
 
@@ -126,7 +128,7 @@ def completed(spec: Spec, model_type: str, names: Collection[str]) -> Spec:
     return spec
 
 
-def stored_tensors(config: dict[str, Any], spec: Spec, names: Iterable[str]) -> list[Stored]:
+def stored_tensors(config: dict[str, Any], spec: Spec, names: Collection[str]) -> list[Stored]:
     """Which tensor of a file holds which of our parameters.
 
     Args:
@@ -138,7 +140,18 @@ def stored_tensors(config: dict[str, Any], spec: Spec, names: Iterable[str]) -> 
     if kind == own.MODEL_TYPE:
         return own.stored(names)
     assert isinstance(spec, TransformerSpec), "others know Transformers only"
-    match kind:
+    if spec.head is None:
+        return _body_tensors(config, spec, names)
+    body = [name.removeprefix("body.") for name in names if name.startswith("body.")]
+    layout = [replace(s, parts=tuple(f"body.{part}" for part in s.parts)) for s in _body_tensors(config, spec, body)]
+    matrix = labels.matrix(kind, spec.head)
+    own_head = [name for name in names if name.startswith("score.")]
+    return layout + [Stored(name.replace("score", matrix, 1), (name,)) for name in own_head]
+
+
+def _body_tensors(config: dict[str, Any], spec: TransformerSpec, names: Iterable[str]) -> list[Stored]:
+    """The same of a model without labels."""
+    match kind := config["model_type"]:
         case gpt2.MODEL_TYPE:
             return gpt2.stored(spec, names)
         case bert.BERT | bert.ROBERTA:

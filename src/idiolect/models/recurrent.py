@@ -47,7 +47,8 @@ class Recurrent(Model):
         self.layers = nn.ModuleList(
             RecurrentLayer(spec.dim, spec.family, spec.bend, spec.weight_drop) for _ in range(spec.layers)
         )
-        self.lm_head = None if spec.tied else nn.Linear(spec.dim, spec.vocab_size, bias=False)
+        headless = spec.tied or spec.head is not None
+        self.lm_head = None if headless else nn.Linear(spec.dim, spec.vocab_size, bias=False)
 
     @property
     def window(self) -> None:

@@ -17,6 +17,30 @@ from idiolect.nn.recurrent import Bend, Cell
 
 Positions = Literal["rotary", "learned", "sinusoidal", "alibi", "none"]
 Norm = Literal["rms", "layer"]
+Pooling = Literal["cls", "last", "mean", "each"]
+
+
+@dataclass(frozen=True, slots=True)
+class HeadSpec:
+    """A head that gives labels instead of tokens: of a text, of a pair of texts, or of each token.
+
+    Example:
+        >>> HeadSpec(("negative", "positive"), pooling="cls")
+    """
+
+    labels: tuple[str, ...]
+    """What can be said, by name; the order is that of the logits."""
+    pooling: Pooling = "cls"
+    """Which hidden states it reads: the first position's, through the pooler where the body has one; the last's; the
+    mean of all; or each by itself, for a label of every token."""
+    bias: bool = True
+    """Whether each label has a number of its own beside its vector."""
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for labels that cannot be told apart."""
+        if not self.labels or len(set(self.labels)) < len(self.labels) or not all(self.labels):
+            named = ", ".join(map(repr, self.labels)) or "none"
+            raise UsageError(f"Labels must be one or more different names, not {named}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +57,8 @@ class Shape:
     """One matrix for the input embeddings and the output head."""
     dropout: float = 0.0
     """Probability of dropping a unit between layers, in training only."""
+    head: HeadSpec | None = None
+    """The head that gives labels; None: it gives tokens."""
 
     def __post_init__(self) -> None:
         """Raises UsageError for a shape that cannot be."""
@@ -104,13 +130,31 @@ class TransformerSpec(Shape):
             raise UsageError(f"rope_theta must be at least 1 and finite, not {self.rope_theta}.")
         if self.rope_scaling is not None and self.positions != "rotary":
             raise UsageError("rope_scaling is for rotary positions only.")
+        if self.rope_scaling is not None and self.rope_scaling.kind == "longrope":
+            if self.context > self.rope_scaling.original_context:
+                raise UsageError(
+                    f"With rope_scaling of kind longrope a model reads {self.rope_scaling.original_context} tokens, not {self.context}: "
+                    "longer texts would turn what was read before."
+                )
+            for factors in (self.rope_scaling.short_factors, self.rope_scaling.long_factors):
+                if len(factors) != self.head_dim // 2:
+                    raise UsageError(
+                        f"rope_scaling of kind longrope needs {self.head_dim // 2} factors of a head, not {len(factors)}."
+                    )
         for name in ("window", "global_every", "types"):
             if getattr(self, name) < 0:
                 raise UsageError(f"{name} must be 0 or more, not {getattr(self, name)}.")
         if self.pair_head and not self.pooler:
             raise UsageError("A model that judges pairs needs the pooler.")
-        if self.family == "decoder" and (self.masked_head or self.pooler):
-            raise UsageError("masked_head and pooler are an encoder's.")
+        if self.family == "decoder":
+            if self.masked_head or self.pooler:
+                raise UsageError("masked_head and pooler are an encoder's.")
+            _reads_what_was_read(self)
+        elif self.head is not None:
+            if self.masked_head or self.pair_head:
+                raise UsageError("A model has one head: of labels, or of masked tokens and pairs.")
+            if self.pooler and self.head.pooling != "cls":
+                raise UsageError(f"The pooler reads the first position, and the head {self.head.pooling}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +182,15 @@ class RecurrentSpec(Shape):
             raise UsageError("bend is a simple recurrent network's (rnn); the others' gates say what bends them.")
         if not 0.0 <= self.weight_drop < 1.0:
             raise UsageError(f"weight_drop must be at least 0 and below 1, not {self.weight_drop}.")
+        _reads_what_was_read(self)
 
 
 Spec = TransformerSpec | RecurrentSpec
+
+
+def _reads_what_was_read(shape: Shape) -> None:
+    if shape.head is not None and shape.head.pooling == "cls":
+        raise UsageError("The first position of a model that reads from left to right knows nothing of the text.")
 
 
 def _at_least_one(shape: Shape, *names: str) -> None:

@@ -53,7 +53,8 @@ class Transformer(Model):
             self.rotary = Rotary(spec.context, spec.head_dim, spec.rope_theta, spec.rope_scaling)
         self.layers = nn.ModuleList(self._block(layer) for layer in range(spec.layers))
         self.norm = self._norm() if spec.norm_place == "pre" else None
-        self.lm_head = None if spec.tied else nn.Linear(spec.dim, spec.vocab_size, bias=False)
+        headless = spec.tied or spec.head is not None
+        self.lm_head = None if headless else nn.Linear(spec.dim, spec.vocab_size, bias=False)
         if spec.masked_head:
             self.head_dense = nn.Linear(spec.dim, spec.dim)
             self.head_norm = self._norm()
@@ -183,9 +184,13 @@ class Transformer(Model):
 
     def pooled(self, hidden_BTD: Tensor) -> Tensor:
         """One vector of each row (B, D), of its first position: tanh(W h + b) (Devlin et al. 2019, BERT)."""
+        return self.pool(hidden_BTD[:, 0])
+
+    def pool(self, hidden: Tensor) -> Tensor:
+        """The same of any positions (…, D)."""
         if self.pooler is None:
             raise UsageError("This model has no pooler: take the mean of its hidden states.")
-        return torch.tanh(self.pooler(hidden_BTD[:, 0]))
+        return torch.tanh(self.pooler(hidden))
 
     def pair_logits(self, hidden_BTD: Tensor) -> Tensor:
         """(B, 2): the score of the second segment following the first, and of its being from elsewhere."""

@@ -33,9 +33,12 @@ from idiolect.models.config_json import (
     written,
 )
 from idiolect.models.model import Model
+from idiolect.models.spec import Spec
 
 WEIGHTS = "model.safetensors"
 SHARDS = "model.safetensors.index.json"
+PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+"""Files that others keep weights in as pickles."""
 TYPES = ("F32", "F16", "BF16")
 """Stored types that are read; each becomes the model's fp32."""
 
@@ -94,7 +97,7 @@ def load_model(folder: Path) -> Model:
     """
     spec, config = read_config(folder / "config.json")
     with ExitStack() as files:
-        found = _standard_names(folder, _open_weights(folder, files), config["model_type"])
+        found = _standard_names(folder, _open_weights(folder, files), config["model_type"], spec)
         if spec.layers > len(found):  # before so many layers are built
             raise ModelError(f"{folder} holds {len(found)} tensors, too few for {spec.layers} layers.")
         with torch.device("meta"):
@@ -126,6 +129,12 @@ def _open_weights(folder: Path, files: ExitStack) -> dict[str, Found]:
             file = files.enter_context(safe_open(path, framework="pt"))
             names = list(file.keys())
         except FileNotFoundError as error:
+            pickled = sorted(one.name for one in folder.glob("*") if one.suffix in PICKLED)
+            if pickled and path.name == WEIGHTS:
+                raise ModelError(
+                    f"{folder} has its weights in {pickled[0]}, a format that can run code and is never loaded: have "
+                    "them converted to safetensors."
+                ) from error
             raise ModelError(f"{path} is missing; the folder is not a whole model.") from error
         except (SafetensorError, OSError) as error:
             raise ModelError(f"{path} is damaged or is not a safetensors file ({error}).") from error
@@ -148,11 +157,11 @@ def _shard_names(index: Path) -> list[str]:
     return names
 
 
-def _standard_names(folder: Path, stored: dict[str, Found], model_type: str) -> dict[str, Found]:
+def _standard_names(folder: Path, stored: dict[str, Found], model_type: str, spec: Spec) -> dict[str, Found]:
     """The parameters of a folder by the names that the architecture's module has for them."""
     found: dict[str, Found] = {}
     for name, tensor in stored.items():
-        known_as = standard_name(model_type, name)
+        known_as = standard_name(model_type, spec, name)
         if known_as in found:
             raise ModelError(f"{folder} has {found[known_as].name} and {name}, which are two names of one tensor.")
         if known_as is not None:

@@ -32,14 +32,21 @@ class RopeScaling:
     - linear: every angle is divided by `factor` (Chen et al. 2023, "Extending Context Window", section 2.3);
     - llama3: slow angles are divided by `factor`, fast ones kept, those between blended (Llama 3.1's rule);
     - yarn: the same by the number of turns within the old context, and scores are sharpened (Peng et al. 2023, "YaRN",
-      sections 3.2 and 3.4).
+      sections 3.2 and 3.4);
+    - longrope: every angle is divided by a number of its own, and scores are sharpened (Ding et al. 2024, "LongRoPE",
+      section 3);
+    - dynamic: nothing is stretched within the context (NTK-aware scaling).
+
+    Beyond the context it was trained for, the last two turn all positions by the length of the whole text, so that what
+    was read of it would depend on how it goes on: p(x_i | x_<i) would be no function of x_<i, and nothing that is
+    remembered would hold. A model with them reads no more than that context.
     """
 
-    kind: Literal["linear", "llama3", "yarn"]
+    kind: Literal["linear", "llama3", "yarn", "longrope", "dynamic"]
     factor: float
     """How many times longer the new context is."""
     original_context: int = 0
-    """The context the model was trained for (llama3, yarn)."""
+    """The context the model was trained for (llama3, yarn, longrope)."""
     low_freq_factor: float = 1.0
     """llama3: angles that turn less often than this within the original context are divided."""
     high_freq_factor: float = 4.0
@@ -48,31 +55,51 @@ class RopeScaling:
     """yarn: angles that turn more often than this within the original context are kept."""
     beta_slow: float = 1.0
     """yarn: angles that turn less often than this are divided."""
+    truncate: bool = True
+    """yarn: whether the first and the last pair of channels that are blended are rounded to whole ones."""
+    short_factors: tuple[float, ...] = ()
+    """longrope: by what each pair's angle is divided."""
+    long_factors: tuple[float, ...] = ()
+    """longrope: the same in longer texts; kept for the folders that are written."""
     attention_factor: float | None = None
-    """yarn: what queries and keys are multiplied by; None: 0.1 ln(factor) + 1."""
+    """yarn, longrope: what queries and keys are multiplied by; None: 0.1 ln(factor) + 1, or
+    √(1 + ln(factor) / ln(original_context)) of longrope."""
 
     def __post_init__(self) -> None:
         """Raises UsageError for a rule that cannot be."""
         if not 1.0 <= self.factor < math.inf:
             raise UsageError(f"The factor of rope_scaling must be at least 1 and finite, not {self.factor}.")
-        if self.kind != "linear" and self.original_context < 1:
+        if self.kind not in ("linear", "dynamic") and self.original_context < 1:
             raise UsageError(f"rope_scaling of kind {self.kind} needs the original context.")
         if self.kind == "llama3" and not 0 < self.low_freq_factor < self.high_freq_factor:
             raise UsageError("low_freq_factor of rope_scaling must be above 0 and below high_freq_factor.")
         if self.kind == "yarn" and not 0 < self.beta_slow < self.beta_fast:
             raise UsageError("beta_slow of rope_scaling must be above 0 and below beta_fast.")
+        if self.kind == "longrope" and self.original_context < 2:
+            raise UsageError("The original context of longrope must be at least 2.")
+        if not all(0.0 < one < math.inf for one in (*self.short_factors, *self.long_factors)):
+            raise UsageError("The factors of longrope must be above 0 and finite.")
 
     @property
     def size(self) -> float:
         """What cosines and sines are multiplied by."""
-        if self.kind != "yarn":
+        if self.kind not in ("yarn", "longrope"):
             return 1.0
-        return 0.1 * math.log(self.factor) + 1.0 if self.attention_factor is None else self.attention_factor
+        if self.attention_factor is not None:
+            return self.attention_factor
+        if self.kind == "longrope":
+            return math.sqrt(1 + math.log(self.factor) / math.log(self.original_context))
+        return 0.1 * math.log(self.factor) + 1.0
 
     def stretched(self, speeds_c: Tensor, theta: float) -> Tensor:
         """The angle of each pair of channels from one position to the next, given the unstretched one."""
+        if self.kind == "dynamic":
+            return speeds_c
         if self.kind == "linear":
             return speeds_c / self.factor
+        if self.kind == "longrope":
+            exponents_c = torch.arange(len(speeds_c), dtype=torch.float32, device=speeds_c.device) / len(speeds_c)
+            return 1.0 / (speeds_c.new_tensor(self.short_factors) * theta**exponents_c)
         if self.kind == "llama3":
             turns_c = self.original_context / (2 * math.pi / speeds_c)
             kept_c = (turns_c - self.low_freq_factor) / (self.high_freq_factor - self.low_freq_factor)
@@ -83,8 +110,10 @@ class RopeScaling:
             def pair_of(turns: float) -> float:
                 return pairs * math.log(self.original_context / (turns * 2 * math.pi)) / math.log(theta)
 
-            first = max(math.floor(pair_of(self.beta_fast)), 0)
-            last = min(math.ceil(pair_of(self.beta_slow)), 2 * pairs - 1)
+            first, last = pair_of(self.beta_fast), pair_of(self.beta_slow)
+            if self.truncate:
+                first, last = math.floor(first), math.ceil(last)
+            first, last = max(first, 0), min(last, 2 * pairs - 1)
             places_c = torch.arange(pairs, dtype=torch.float32, device=speeds_c.device)
             kept_c = 1 - (places_c - first) / max(last - first, 0.001)
         kept_c = kept_c.clamp(0, 1)

@@ -83,7 +83,8 @@ class Optimizers:
 def build_optimizers(model: nn.Module, plan: Plan) -> Optimizers:
     """The optimisers that a plan asks for, over every parameter of a model."""
     ends = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
-    ends |= {id(p) for name, p in model.named_parameters() if name.split(".")[-2:-1] == ["lm_head"] or p.ndim > 2}
+    heads = (["lm_head"], ["score"])
+    ends |= {id(p) for name, p in model.named_parameters() if name.split(".")[-2:-1] in heads or p.ndim > 2}
     parameters = list(model.parameters())
     inner = [p for p in parameters if p.ndim == 2 and id(p) not in ends]
     outer = [p for p in parameters if p.ndim >= 2 and id(p) in ends]

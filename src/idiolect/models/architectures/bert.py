@@ -6,6 +6,8 @@
 | Bert-, RobertaForMaskedLM  | yes         | if there     | if there  |
 | BertForNextSentencePrediction | if there | yes          | yes       |
 | BertForPreTraining         | yes         | yes          | yes       |
+| Bert-, RobertaForSequenceClassification | no | yes       | no        |
+| Bert-, RobertaForTokenClassification    | no | no        | no        |
 
 What a class has beside the blocks, `config.json` says only in part: files of a bare model come with the pooler and
 without, and those of the hub often hold more than their class needs. So a part is read where it must be there, and
@@ -21,10 +23,11 @@ from dataclasses import replace
 from typing import Any
 
 from idiolect.errors import ModelError
+from idiolect.models.architectures import labels
 from idiolect.models.architectures.fields import Fields, dropout_of
 from idiolect.models.architectures.gpt2 import ACTIVATIONS
 from idiolect.models.architectures.stored import Stored
-from idiolect.models.spec import TransformerSpec
+from idiolect.models.spec import HeadSpec, TransformerSpec
 
 BERT, ROBERTA = "bert", "roberta"
 CLASSES: dict[str, dict[str, tuple[bool, bool]]] = {
@@ -36,7 +39,8 @@ CLASSES: dict[str, dict[str, tuple[bool, bool]]] = {
     },
     ROBERTA: {"RobertaModel": (False, False), "RobertaForMaskedLM": (True, False)},
 }
-"""The classes in `transformers`, and whether they have a head for masked tokens and one for pairs."""
+"""The classes in `transformers` without labels, and whether they have a head for masked tokens and one for pairs."""
+PREFIXES = {BERT: "Bert", ROBERTA: "Roberta"}
 
 _ALWAYS: dict[str, Any] = {
     **{"family": "encoder", "positions": "learned", "norm": "layer", "norm_place": "post", "biases": "all"},
@@ -47,7 +51,9 @@ _ALWAYS: dict[str, Any] = {
 def read(fields: Fields) -> TransformerSpec:
     """The shape that a `config.json` tells; parts that it leaves open are added by `completed`."""
     kind = fields.model_type
-    masked, pairs = CLASSES[kind][fields.architecture(*CLASSES[kind])]
+    name = fields.architecture(*CLASSES[kind], *labels.classes(PREFIXES[kind]))
+    head = labels.read(fields, name, encoder=True)
+    masked, pairs = CLASSES[kind].get(name, (False, False))
     fields.fixed(position_embedding_type="absolute", is_decoder=False, add_cross_attention=False)
     if kind == ROBERTA and masked:
         fields.fixed(hidden_act="gelu")  # its head is bent so, whatever the blocks are
@@ -66,13 +72,14 @@ def read(fields: Fields) -> TransformerSpec:
         dim=dim,
         head_dim=dim // heads,
         mlp_dim=fields.size("intermediate_size"),
-        tied=fields.flag("tie_word_embeddings", True),
+        tied=fields.flag("tie_word_embeddings", True) or head is not None,
         norm_eps=fields.number("layer_norm_eps", 1e-12),
         activation=fields.choice("hidden_act", ACTIVATIONS, "gelu"),
         types=fields.size("type_vocab_size", 2),
         masked_head=masked,
-        pooler=pairs,
+        pooler=pairs or (head is not None and head.pooling == "cls"),
         pair_head=pairs,
+        head=head,
         dropout=dropout_of(fields, fields.number("hidden_dropout_prob", 0.1)),
         **_ALWAYS,
     )
@@ -99,6 +106,8 @@ def blank_rows(fields: Fields) -> int:
 
 def completed(spec: TransformerSpec, names: Collection[str]) -> TransformerSpec:
     """The shape with the parts that a file has beyond what its class needs; `names` are standard ones."""
+    if spec.head is not None:
+        return spec
     heads = [name for name in names if name.startswith(("cls.predictions.transform.", "lm_head.dense."))]
     pooler = any(name.split(".")[1:2] == ["pooler"] for name in names)
     pairs = any(name.startswith("cls.seq_relationship.") for name in names)
@@ -125,15 +134,22 @@ def written(spec: TransformerSpec, pad: int | None) -> dict[str, Any] | None:
         kv_heads=spec.heads,
         **_ALWAYS,
     )
-    if spec != same or spec.heads * spec.head_dim != spec.dim or spec.types == 0:
+    if replace(spec, head=None) != same or spec.heads * spec.head_dim != spec.dim or spec.types == 0:
         return None
     if not spec.tied and not spec.masked_head:
         return None  # a head that nothing reads
     like_roberta = spec.types == 1 and not spec.pair_head and spec.activation == "gelu"
     kind, blank = (ROBERTA, pad + 1) if like_roberta and pad is not None else (BERT, 0)
     has = {parts: name for name, parts in CLASSES[kind].items()}
+    named: dict[str, Any] | None = {"architectures": [has[spec.masked_head, spec.pair_head]]}
+    if spec.head is not None:
+        named = labels.written(spec.head, PREFIXES[kind], encoder=True)
+        if spec.pooler != (spec.head.pooling == "cls"):
+            return None
+    if named is None:
+        return None
     return {
-        "architectures": [has[spec.masked_head, spec.pair_head]],
+        **named,
         "model_type": kind,
         "vocab_size": spec.vocab_size,
         "max_position_embeddings": spec.context + blank,
@@ -151,13 +167,15 @@ def written(spec: TransformerSpec, pad: int | None) -> dict[str, Any] | None:
     }
 
 
-def standard(name: str, kind: str) -> str | None:
+def standard(name: str, kind: str, head: HeadSpec | None = None) -> str | None:
     """With the prefix that files of the bare model lack, and norms called as since 2019; a table of positions is none
-    of the parameters."""
+    of the parameters, and neither is a pooler that files of the hub have beside a head that does not read it."""
     if name.endswith("embeddings.position_ids"):
         return None
+    if head is not None and (kind, head.pooling) != (BERT, "cls") and name.startswith(f"{kind}.pooler."):
+        return None
     name = re.sub(r"LayerNorm\.(gamma|beta)$", lambda old: f"LayerNorm.{_NORMS[old[1]]}", name)
-    return name if name.startswith((f"{kind}.", "cls.", "lm_head.")) else f"{kind}.{name}"
+    return name if name.startswith((f"{kind}.", "cls.", "lm_head.", "classifier.")) else f"{kind}.{name}"
 
 
 _NORMS = {"gamma": "weight", "beta": "bias"}
@@ -180,7 +198,7 @@ def stored(spec: TransformerSpec, names: Iterable[str], kind: str, blank: int) -
         "embed_positions": f"{kind}.embeddings.position_embeddings",
         "embed_types": f"{kind}.embeddings.token_type_embeddings",
         "embedding_norm": f"{kind}.embeddings.LayerNorm",
-        "pooler": f"{kind}.pooler.dense",
+        "pooler": "classifier.dense" if kind == ROBERTA and spec.head is not None else f"{kind}.pooler.dense",
         "lm_head": decoder,
     }
     inside = {

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from idiolect.errors import ModelError
+from idiolect.models.architectures import labels
 from idiolect.models.architectures.fields import Fields, dropout_of
 from idiolect.models.architectures.stored import Stored
 from idiolect.models.spec import TransformerSpec
 from idiolect.nn.mlp import Activation
 
 MODEL_TYPE = "gpt2"
-CLASS = "GPT2LMHeadModel"
+CLASS, PREFIX = "GPT2LMHeadModel", "GPT2"
 HEAD = "lm_head.weight"
 ACTIVATIONS: dict[str, Activation] = {
     "gelu_new": "gelu_tanh",
@@ -34,7 +36,7 @@ ACTIVATIONS: dict[str, Activation] = {
 
 def read(fields: Fields) -> TransformerSpec:
     """The shape that a `config.json` tells."""
-    fields.architecture(CLASS)
+    name = fields.architecture(CLASS, *labels.classes(PREFIX))
     fields.fixed(scale_attn_weights=True, scale_attn_by_inverse_layer_idx=False, reorder_and_upcast_attn=False)
     fields.fixed(add_cross_attention=False)
     layers, heads, dim = (fields.size(field) for field in ("n_layer", "n_head", "n_embd"))
@@ -55,10 +57,12 @@ def read(fields: Fields) -> TransformerSpec:
         norm_eps=fields.number("layer_norm_epsilon", 1e-5),
         activation=fields.choice("activation_function", ACTIVATIONS, "gelu_new"),
         dropout=dropout_of(fields, fields.number("resid_pdrop", 0.1)),
+        head=labels.read(fields, name, encoder=False),
         **_ALWAYS,
     )
     summary = ("type", "use_proj", "activation", "proj_to_labels", "first_dropout")
-    fields.finish(harmless=["embd_pdrop", "attn_pdrop", *(f"summary_{field}" for field in summary)])
+    dropped = ("embd_pdrop", "attn_pdrop", "classifier_dropout")
+    fields.finish(harmless=[*dropped, *(f"summary_{field}" for field in summary)])
     return spec
 
 
@@ -75,10 +79,15 @@ def written(spec: TransformerSpec) -> dict[str, Any] | None:
         kv_heads=spec.heads,
         **_ALWAYS,
     )
-    if spec != same or spec.heads * spec.head_dim != spec.dim:
+    if replace(spec, head=None) != same or spec.heads * spec.head_dim != spec.dim:
+        return None
+    named: dict[str, Any] | None = {"architectures": [CLASS]}
+    if spec.head is not None:
+        named = labels.written(spec.head, PREFIX, encoder=False)
+    if named is None:
         return None
     return {
-        "architectures": [CLASS],
+        **named,
         "model_type": MODEL_TYPE,
         "vocab_size": spec.vocab_size,
         "n_positions": spec.context,
@@ -99,7 +108,7 @@ def standard(name: str) -> str | None:
     """With the prefix that files of the bare model lack; the masks in them are no parameters."""
     if re.fullmatch(r"(transformer\.)?h\.\d+\.attn\.(masked_)?bias", name):
         return None
-    return name if name == HEAD or name.startswith("transformer.") else f"transformer.{name}"
+    return name if name.startswith(("transformer.", "lm_head.", "score.", "classifier.")) else f"transformer.{name}"
 
 
 def stored(spec: TransformerSpec, names: Iterable[str]) -> list[Stored]:

@@ -10,15 +10,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from idiolect.errors import ModelError
+from idiolect.models.architectures import labels, rope
 from idiolect.models.architectures.fields import Fields, dropout_of
 from idiolect.models.architectures.stored import Stored
 from idiolect.models.spec import TransformerSpec
-from idiolect.nn.positions import RopeScaling
 
 CLASSES = {
     "llama": "LlamaForCausalLM",
@@ -33,7 +33,7 @@ HEAD = "lm_head.weight"
 def read(fields: Fields) -> TransformerSpec:
     """The shape that a `config.json` tells."""
     kind = fields.model_type
-    fields.architecture(CLASSES[kind])
+    name = fields.architecture(CLASSES[kind], *labels.classes(_prefix(kind)))
     fields.fixed(hidden_act="silu", attention_dropout=0.0)
     window = 0
     match kind:
@@ -48,10 +48,11 @@ def read(fields: Fields) -> TransformerSpec:
     layers, heads, dim = (fields.size(f) for f in ("num_hidden_layers", "num_attention_heads", "hidden_size"))
     if fields.value("layer_types", None) not in (None, ["full_attention"] * layers):
         raise ModelError(f"{fields.path} has layer_types other than full_attention for each layer, which is unknown.")
-    theta, scaling = _rope(fields)
+    context = fields.size("max_position_embeddings", largest=2**20)
+    theta, scaling = rope.read(fields, context)
     spec = TransformerSpec(
         vocab_size=fields.size("vocab_size"),
-        context=fields.size("max_position_embeddings", largest=2**20),
+        context=scaling.original_context if scaling is not None and scaling.kind == "longrope" else context,
         layers=layers,
         heads=heads,
         kv_heads=fields.size("num_key_value_heads", None if kind == "qwen3" else heads),
@@ -66,6 +67,7 @@ def read(fields: Fields) -> TransformerSpec:
         biases="qkv" if kind == "qwen2" else "none",
         window=window,
         dropout=dropout_of(fields),
+        head=labels.read(fields, name, encoder=False),
     )
     fields.finish(harmless=["sliding_window", "max_window_layers", "rope_theta"] if kind != "llama" else ["rope_theta"])
     return spec
@@ -78,7 +80,7 @@ def written(spec: TransformerSpec) -> dict[str, Any] | None:
         **{name: getattr(spec, name) for name in ("heads", "kv_heads", "head_dim", "mlp_dim", "norm_eps")},
         **{name: getattr(spec, name) for name in ("rope_theta", "rope_scaling", "qk_norm", "biases", "window")},
     )
-    if spec != same:
+    if replace(spec, head=None) != same:
         return None
     rest: dict[str, Any]
     match (spec.biases, spec.qk_norm, spec.window > 0):
@@ -92,17 +94,23 @@ def written(spec: TransformerSpec) -> dict[str, Any] | None:
             kind, rest = "mistral", {"sliding_window": spec.window}
         case _:
             return None
-    rope: dict[str, Any] = {"rope_theta": spec.rope_theta, "rope_type": "default"}
-    if spec.rope_scaling is not None:
-        rope |= _written_scaling(spec.rope_scaling)
+    named: dict[str, Any] | None = {"architectures": [CLASSES[kind]]}
+    if spec.head is not None:
+        named = labels.written(spec.head, _prefix(kind), encoder=False)
+    if named is None:
+        return None
+    context = spec.context
+    if spec.rope_scaling is not None and spec.rope_scaling.kind == "longrope":
+        context = round(context * spec.rope_scaling.factor)
+    scaling = None if spec.rope_scaling is None else rope.written(spec.rope_scaling)
     return {
-        "architectures": [CLASSES[kind]],
+        **named,
         "model_type": kind,
         "hidden_act": "silu",
         "attention_dropout": 0.0,
         **rest,
         "vocab_size": spec.vocab_size,
-        "max_position_embeddings": spec.context,
+        "max_position_embeddings": context,
         "num_hidden_layers": spec.layers,
         "num_attention_heads": spec.heads,
         "num_key_value_heads": spec.kv_heads,
@@ -111,10 +119,14 @@ def written(spec: TransformerSpec) -> dict[str, Any] | None:
         "intermediate_size": spec.mlp_dim,
         "rms_norm_eps": spec.norm_eps,
         "rope_theta": spec.rope_theta,  # where transformers 4 and llama.cpp look for it
-        "rope_scaling": None if spec.rope_scaling is None else _written_scaling(spec.rope_scaling),
-        "rope_parameters": rope,
+        "rope_scaling": scaling,
+        "rope_parameters": {"rope_theta": spec.rope_theta, **(scaling or {"rope_type": "default"})},
         "tie_word_embeddings": spec.tied,
     }
+
+
+def _prefix(kind: str) -> str:
+    return CLASSES[kind].removesuffix("ForCausalLM")
 
 
 def standard(name: str) -> str | None:
@@ -137,61 +149,3 @@ def stored(spec: TransformerSpec, names: Iterable[str]) -> list[Stored]:
 
     head = (HEAD,) if spec.tied else ()
     return [Stored(theirs(name), (name,), copies=head if name == "embed_tokens.weight" else ()) for name in names]
-
-
-def _rope(fields: Fields) -> tuple[float, RopeScaling | None]:
-    """The base of the rotary angles and how they are stretched: in `rope_parameters` since transformers 5, among the
-    other fields and in `rope_scaling` before."""
-    own = fields.value("rope_theta", None)
-    scaling, parameters = fields.value("rope_scaling", None), fields.value("rope_parameters", None)
-    if parameters is None:
-        default = None if fields.model_type == "qwen3" else 10000.0
-        parameters = {"rope_theta": default if own is None else own} | _object(fields, "rope_scaling", scaling or {})
-    elif scaling not in (
-        None,
-        {k: v for k, v in _object(fields, "rope_parameters", parameters).items() if k != "rope_theta"},
-    ):
-        raise ModelError(f"{fields.path} has a rope_scaling that differs from its rope_parameters.")
-    record = dict(_object(fields, "rope_parameters", parameters))
-    theta = fields.as_number("rope_theta", record.pop("rope_theta", None))
-    if theta < 1.0:
-        raise ModelError(f"{fields.path} has rope_theta {theta}; it must be at least 1.")
-    if own is not None and own != theta:
-        raise ModelError(f"{fields.path} has two values of rope_theta, {theta} and {json.dumps(own)}.")
-    kind = record.pop("rope_type", record.pop("type", "default"))
-    record.pop("type", None)
-    if kind == "default" and not record:
-        return theta, None
-    known = {
-        "factor": "factor",
-        "original_max_position_embeddings": "original_context",
-        "low_freq_factor": "low_freq_factor",
-        "high_freq_factor": "high_freq_factor",
-        "beta_fast": "beta_fast",
-        "beta_slow": "beta_slow",
-        "attention_factor": "attention_factor",
-    }
-    if kind not in ("linear", "llama3", "yarn") or record.keys() - known.keys():
-        raise ModelError(
-            f"{fields.path} has rope_parameters {json.dumps(parameters)}, of a kind that is not known here."
-        )
-    values: dict[str, Any] = {known[field]: fields.as_number(field, value) for field, value in record.items()}
-    values["original_context"] = int(values.get("original_context", 0))
-    return theta, RopeScaling(kind, **({"factor": 1.0} | values))
-
-
-def _written_scaling(scaling: RopeScaling) -> dict[str, Any]:
-    record: dict[str, Any] = {"rope_type": scaling.kind, "factor": scaling.factor}
-    if scaling.kind != "linear":
-        record["original_max_position_embeddings"] = scaling.original_context
-    if scaling.kind == "llama3":
-        record |= {"low_freq_factor": scaling.low_freq_factor, "high_freq_factor": scaling.high_freq_factor}
-    if scaling.kind == "yarn":
-        record |= {"beta_fast": scaling.beta_fast, "beta_slow": scaling.beta_slow, "attention_factor": scaling.size}
-    return record
-
-
-def _object(fields: Fields, field: str, value: object) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ModelError(f"{fields.path} has {field} {json.dumps(value)}, which must be an object.")
-    return value

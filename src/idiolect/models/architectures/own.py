@@ -13,13 +13,13 @@ from idiolect.config import check
 from idiolect.errors import ModelError, UsageError
 from idiolect.models.architectures.fields import LARGEST, Fields
 from idiolect.models.architectures.stored import Stored
-from idiolect.models.spec import RecurrentSpec, Spec, TransformerSpec
+from idiolect.models.spec import HeadSpec, RecurrentSpec, Spec, TransformerSpec
 from idiolect.nn.positions import RopeScaling
 
 MODEL_TYPE = "idiolect"
 ARCHITECTURE = "IdiolectModel"
 
-Record = TypeVar("Record", TransformerSpec, RecurrentSpec, RopeScaling)
+Record = TypeVar("Record", TransformerSpec, RecurrentSpec, RopeScaling, HeadSpec)
 
 
 def read(fields: Fields) -> Spec:
@@ -28,6 +28,9 @@ def read(fields: Fields) -> Spec:
     fields.own()
     shape = fields.value("shape")
     fields.finish()
+    if isinstance(shape, dict):
+        head = shape.get("head")
+        shape = shape | {"head": None if head is None else _record(fields, "shape.head", HeadSpec, head)}
     if isinstance(shape, dict) and shape.get("family") in ("decoder", "encoder"):
         scaling = shape.get("rope_scaling")
         read_scaling = None if scaling is None else _record(fields, "shape.rope_scaling", RopeScaling, scaling)
