@@ -70,7 +70,7 @@ def test_where_a_document_ends(
     assert stream.text_bytes == sum(len(document.text) for document in documents)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     texts=st.lists(st.text(min_size=1), max_size=12), size=st.integers(1, 30), vocabulary=st.sampled_from([257, 70000])
 )

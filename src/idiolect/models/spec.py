@@ -130,17 +130,8 @@ class TransformerSpec(Shape):
             raise UsageError(f"rope_theta must be at least 1 and finite, not {self.rope_theta}.")
         if self.rope_scaling is not None and self.positions != "rotary":
             raise UsageError("rope_scaling is for rotary positions only.")
-        if self.rope_scaling is not None and self.rope_scaling.kind == "longrope":
-            if self.context > self.rope_scaling.original_context:
-                raise UsageError(
-                    f"With rope_scaling of kind longrope a model reads {self.rope_scaling.original_context} tokens, not {self.context}: "
-                    "longer texts would turn what was read before."
-                )
-            for factors in (self.rope_scaling.short_factors, self.rope_scaling.long_factors):
-                if len(factors) != self.head_dim // 2:
-                    raise UsageError(
-                        f"rope_scaling of kind longrope needs {self.head_dim // 2} factors of a head, not {len(factors)}."
-                    )
+        if self.rope_scaling is not None:
+            self.rope_scaling.check(self.context, self.head_dim)
         for name in ("window", "global_every", "types"):
             if getattr(self, name) < 0:
                 raise UsageError(f"{name} must be 0 or more, not {getattr(self, name)}.")

@@ -80,6 +80,22 @@ class RopeScaling:
         if not all(0.0 < one < math.inf for one in (*self.short_factors, *self.long_factors)):
             raise UsageError("The factors of longrope must be above 0 and finite.")
 
+    def check(self, context: int, head_dim: int) -> None:
+        """Raises UsageError for a model of this context and width of a head, where it cannot have the rule."""
+        if self.kind != "longrope":
+            return
+        if context > self.original_context:
+            raise UsageError(
+                f"With rope_scaling of kind longrope a model reads {self.original_context} tokens, not {context}: "
+                "longer texts would turn what was read before."
+            )
+        for factors in (self.short_factors, self.long_factors):
+            if len(factors) != head_dim // 2:
+                raise UsageError(
+                    f"rope_scaling of kind longrope needs a factor for each of {head_dim // 2} pairs of channels, not "
+                    f"{len(factors)}."
+                )
+
     @property
     def size(self) -> float:
         """What cosines and sines are multiplied by."""
