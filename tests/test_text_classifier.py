@@ -212,8 +212,10 @@ def test_a_frame_of_another_models_tokenizer_is_refused() -> None:
     shape = {**SHAPES["roberta"], "masked_head": False}
     model = build(TransformerSpec(tokenizer.vocab_size, **TINY, **shape, pooler=True, head=HeadSpec(("a", "b"))))
     model.init_weights(seed=0)
+    classifier = TextClassifier(model, tokenizer)
+    assert len(classifier.classify(["the movie"])) == 1
     with pytest.raises(TokenizerError, match="vectors for 1 only"):
-        TextClassifier(model, tokenizer)
+        classifier.classify([("the movie", "was great")])
 
 
 def test_folders_of_the_other_kind_are_refused_with_the_way_to_go(

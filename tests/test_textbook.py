@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise, product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,12 +19,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from idiolect.compute import set_up
+from idiolect.data.labelled import LabelledText, label_names
 from idiolect.data.masking import Masking
 from idiolect.evaluation.ngram import KneserNey
 from idiolect.evaluation.perplexity import token_log_probs
 from idiolect.language_model import LanguageModel
 from idiolect.models.build import build
 from idiolect.models.model import Model
+from idiolect.models.shapes import SHAPES
 from idiolect.models.spec import RecurrentSpec, TransformerSpec
 from idiolect.nn import reference_recurrent
 from idiolect.nn.attention import Attention
@@ -32,12 +36,16 @@ from idiolect.nn.norms import LayerNorm
 from idiolect.nn.positions import rotary_tables, rotate
 from idiolect.nn.recurrent import PARTS, Bend, Cell, RecurrentLayer
 from idiolect.nn.reference import attend, multi_head
+from idiolect.objectives.likelihood import Likelihood
 from idiolect.pretraining.masked_tokens import as_encoders
+from idiolect.text_classifier import TextClassifier
 from idiolect.tokenizers import reference, reference_bpe, reference_unigram
 from idiolect.tokenizers.base import Tokenizer
 from idiolect.tokenizers.normalize import Normalizer
 from idiolect.tokenizers.unigram import UnigramTokenizer
 from idiolect.tokenizers.words import split_words
+from idiolect.train.loop import fit
+from idiolect.train.plan import Plan
 
 # Tokens
 
@@ -300,6 +308,51 @@ def test_t7_a_decoder_ranks_the_next_words_and_completes_the_one_being_typed() -
     assert words[0][1] == pytest.approx(8 / 10, abs=0.1)
     assert model.complete("the movie was", temperature=0) == " great"
     assert [choice.text for choice in model.choose("the movie was", [" bad", " great"])] == [" great", " bad"]
+
+
+def test_t7_an_encoder_classifies_a_text_and_a_pair_of_texts(tmp_path: Path) -> None:
+    """[CLS] the movie was great → positive; [CLS] all animals breathe [SEP] cats breathe → entailment. In miniature,
+    on texts made for it; on real ones in `tests/test_minilm.py`."""
+    things, good, bad = "movie film plot song".split(), "great fine lovely".split(), "awful dull poor".split()
+    kinds = {"animals": ["cats", "dogs", "birds"], "plants": ["trees", "herbs", "mosses"]}
+    verbs = ["breathe", "sleep", "grow"]
+    judged = [
+        LabelledText(f"the {thing} was {word}", "positive" if word in good else "negative")
+        for thing in things
+        for word in good + bad
+    ]
+    pairs = [
+        LabelledText(f"all {kind} {verb}", "entailment" if verb == done else "neutral", second=f"{one} {done}")
+        for kind, ones in kinds.items()
+        for one in ones
+        for verb in verbs
+        for done in verbs
+    ]
+    asked = {judged[0].text: "positive", ("all animals breathe", "cats breathe"): "entailment"}
+    words = [text for one in judged + pairs for text in (one.text, one.second or "")]
+    tokenizer = as_encoders(Tokenizer.train(words, kind="words", vocab_size=60))
+    shape = {**SHAPES["bert"], "layers": 2, "heads": 2, "kv_heads": 2, "dim": 32, "head_dim": 16, "mlp_dim": 64}
+    network = build(TransformerSpec(tokenizer.vocab_size, 12, **shape))
+    network.init_weights(seed=0)
+    for task, (examples, (question, answer)) in enumerate(zip((judged, pairs), asked.items())):
+        classifier = TextClassifier.on(LanguageModel(network, tokenizer), label_names(examples))
+        unseen = [one for one in examples if (one.text if one.second is None else (one.text, one.second)) == question]
+        learnt = [one for one in examples if one not in unseen]
+        folder = tmp_path / str(task)
+        folder.mkdir()
+        fit(
+            classifier.model,
+            classifier.rows(learnt),
+            Likelihood(few=True),
+            Plan(steps=100, batch=16, optimizer="adamw", lr=0.003, warmup=10, checkpoint_every=0, evaluate_every=0),
+            compute=set_up(1),
+            precision="fp32",
+            folder=folder,
+            evaluate=lambda final: {},
+        )
+        [(said, probability)] = classifier.classify([question])  # type: ignore[list-item]
+        assert len(unseen) == 1 and said == answer and probability > 0.7
+        assert classifier.measure(examples).accuracy > 0.95
 
 
 @pytest.mark.parametrize("family", ["rnn", "lstm", "gru"])

@@ -423,6 +423,7 @@ class LanguageModel:
         sampling: Sampling,
     ) -> Iterator[tuple[int, str]]:
         """Check everything, then give the pieces of every sample as (sample, text), as they come."""
+        self.model.new_cache(1, 1)  # an encoder refuses, in words, before anything is written
         ended: set[int] = set()
         steps = generate(
             self.model,

@@ -76,8 +76,6 @@ class TextClassifier:
         check_fit(model, tokenizer)
         self.model, self.tokenizer, self.tokens = model, tokenizer, tokens
         self._framing = Framing(tokenizer, encoder=model.spec.family == "encoder", context=model.window)
-        if isinstance(model.spec, TransformerSpec):
-            self._framing.check_types(model.spec.types)
 
     @classmethod
     def load(cls, folder: str | Path) -> TextClassifier:
@@ -144,6 +142,7 @@ class TextClassifier:
 
         Raises:
             UsageError: the head is for words, or has one label only; or a text alone was given, not a list.
+            TokenizerError: a pair, of which the tokenizer marks the second text by what the model does not know.
 
         Example:
             >>> classifier.classify(["a wonderful film", "two hours of my life"])
@@ -214,6 +213,8 @@ class TextClassifier:
             raise UsageError(f"This model learns from {wanted}.")
         if self.model.pooling == "each":
             return tag_rows(tagged, self._framing, self.labels)
+        if isinstance(self.model.spec, TransformerSpec) and any(one.second is not None for one in texts):
+            self._framing.check_types(self.model.spec.types)
         return label_rows(texts, self._framing, self.labels, last=self.model.pooling == "last")
 
     def _check(self, texts: Sequence[object], *, words: bool) -> None:

@@ -165,6 +165,11 @@ def test_a_step_without_weight_changes_nothing(tmp_path: Path) -> None:
     assert [line["train_loss"] for line in lines_of(tmp_path)] == [None] * 4
 
 
+def test_a_run_with_nothing_to_learn_says_so(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=rf"nothing to learn for {MOST_SKIPPED + 1} steps running"):
+        train(tmp_path, plan(steps=60), model=TinyModel(), rows=TinyRows(masked=1.1))
+
+
 def course(*losses: float) -> Callable[[bool], Mapping[str, float]]:
     """Validation losses one after another; evaluation of everything gives 9."""
     left = iter(losses)

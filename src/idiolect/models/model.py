@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from torch import Tensor, nn
 
-from idiolect.errors import UsageError
+from idiolect.errors import ModelError, UsageError
 from idiolect.models.spec import Spec
 from idiolect.nn.cache import Cache
 
@@ -63,6 +63,22 @@ class Model(nn.Module, ABC):
     def forward(self, ids_BT: Tensor, segments_BT: Tensor | None = None) -> Tensor:
         """Logits (B, T, V): `head(hidden(ids))`."""
         return self.head(self.hidden(ids_BT, segments_BT))
+
+
+def embedded(table: nn.Embedding, ids: Tensor) -> Tensor:
+    """The embeddings of ids (…, D).
+
+    Raises:
+        ModelError: an id is outside the vocabulary. (On a GPU, which is not waited for, PyTorch stops the process.)
+    """
+    try:
+        vectors: Tensor = table(ids)
+    except IndexError as error:
+        odd = int(ids.max()) if int(ids.min()) >= 0 else int(ids.min())
+        raise ModelError(
+            f"Token {odd} is outside the model's vocabulary of {table.num_embeddings}: use the model's own tokenizer."
+        ) from error
+    return vectors
 
 
 @contextmanager

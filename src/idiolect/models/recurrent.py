@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from idiolect.models.model import Model
+from idiolect.models.model import Model, embedded
 from idiolect.models.spec import RecurrentSpec
 from idiolect.nn.cache import Cache, RecurrentState
 from idiolect.nn.dropout import dropout
@@ -71,7 +71,7 @@ class Recurrent(Model):
         state = cache if cache is not None else self.new_cache(len(ids_BT))
         pieces = None if segments_BT is None else cut(segments_BT)
         goes_on_B = None if segments_BT is None or cache is None else segments_BT[:, 0] == 0
-        hidden = self.embed_tokens(ids_BT.T if pieces is None else ids_BT.flatten()[pieces.places_N])
+        hidden = embedded(self.embed_tokens, ids_BT.T if pieces is None else ids_BT.flatten()[pieces.places_N])
         if self.spec.tied:
             hidden = hidden * self.spec.dim**0.5
         hidden = self._drop(hidden, pieces)

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from idiolect.errors import UsageError
-from idiolect.models.model import Model
+from idiolect.models.model import Model, embedded
 from idiolect.models.spec import TransformerSpec
 from idiolect.nn.attention import Attention, attention_weights
 from idiolect.nn.block import Block
@@ -130,7 +130,7 @@ class Transformer(Model):
             raise UsageError(
                 f"{held + positions} tokens are more than the model's context of {spec.context}; shorten the text."
             )
-        hidden_BTD, starts_B = self.embed_tokens(ids_BT), None
+        hidden_BTD, starts_B = embedded(self.embed_tokens, ids_BT), None
         places = torch.arange(held, held + positions, device=ids_BT.device)
         if cache is not None and cache.starts is not None:  # rows of unequal length: each counts from its own start
             starts_B = torch.tensor(cache.starts, device=ids_BT.device)

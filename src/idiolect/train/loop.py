@@ -129,6 +129,10 @@ def fit(
             state.step += 1
             skipped_in_a_row = 0 if update.finite else skipped_in_a_row + 1
             state.skipped += not update.finite
+            if skipped_in_a_row > MOST_SKIPPED and update.weight == 0:
+                raise TrainingError(
+                    f"There was nothing to learn for {skipped_in_a_row} steps running: all positions have weight 0."
+                )
             if skipped_in_a_row > MOST_SKIPPED:
                 raise TrainingError(
                     f"The gradient was not finite for {skipped_in_a_row} steps running: lower the learning rate (--lr)."
@@ -178,6 +182,8 @@ class _Update:
     loss: float
     tokens: float
     """Positions that were read."""
+    weight: float
+    """What they counted."""
     norm: float
     lr: float
     finite: bool
@@ -227,7 +233,7 @@ class _Trainer:
             self.optimizers.step()
         self.optimizers.zero_grad()
         loss = nats / total if total else float("nan")
-        return _Update(loss, tokens, float(norm), plan.highest_lr * lr_share, finite, stops > 0)
+        return _Update(loss, tokens, total, float(norm), plan.highest_lr * lr_share, finite, stops > 0)
 
     def carried(self) -> dict[str, torch.Tensor]:
         """What the objective carries from step to step, of all processes' rows."""
