@@ -104,8 +104,12 @@ def test_without_names_the_labels_are_numbered_as_everywhere(tmp_path: Path) -> 
     path = tmp_path / "config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
     config.pop("id2label", None), config.pop("label2id", None)
-    path.write_text(json.dumps(config), encoding="utf-8")
-    assert load_model(tmp_path).spec.head == HeadSpec(("LABEL_0", "LABEL_1"))
+    for more in ({}, {"num_labels": 2}, {"_num_labels": 2, "output_past": True}):
+        path.write_text(json.dumps(config | more), encoding="utf-8")
+        assert load_model(tmp_path).spec.head == HeadSpec(("LABEL_0", "LABEL_1"))
+    path.write_text(json.dumps(config | {"_num_labels": 9}), encoding="utf-8")
+    with pytest.raises(ModelError, match=r"classifier\.bias has shape \[2\]|classifier\.weight has shape \[2, 16\]"):
+        load_model(tmp_path)
 
 
 def test_a_decoder_without_padding_is_written_with_its_end_of_text_as_one(tmp_path: Path) -> None:

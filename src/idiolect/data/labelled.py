@@ -88,11 +88,11 @@ class LabelledRows:
     def batch(self, first: int, count: int) -> Batch:
         """The rows `first` to `first + count` of the endless order, filled up to the longest of them."""
         epochs, places = np.divmod(np.arange(first, first + count), len(self._rows))
-        chosen = [
-            int(permute([place], len(self._rows), key_of(self._seed, int(epoch)))[0])
-            for epoch, place in zip(epochs, places)
-        ]
-        return as_batch([self._rows[number] for number in chosen], self._filler)
+        chosen = np.empty(count, np.int64)
+        for epoch in np.unique(epochs):
+            inside = epochs == epoch
+            chosen[inside] = permute(places[inside], len(self._rows), key_of(self._seed, int(epoch)))
+        return as_batch([self._rows[int(number)] for number in chosen], self._filler)
 
     def in_order(self, count: int) -> Iterator[Batch]:
         """Every row once, as they were given, `count` at a time."""

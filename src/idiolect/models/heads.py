@@ -14,7 +14,6 @@ from __future__ import annotations
 from typing import NoReturn
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from idiolect.errors import UsageError
@@ -22,6 +21,7 @@ from idiolect.models.model import Model
 from idiolect.models.spec import HeadSpec, Spec
 from idiolect.models.transformer import Transformer
 from idiolect.nn.cache import Cache
+from idiolect.nn.dropout import dropout
 
 
 class Headed(Model):
@@ -63,14 +63,16 @@ class Headed(Model):
             return hidden_BTD
         if segments_BT is None:
             return hidden_BTD.mean(dim=1, keepdim=True).expand_as(hidden_BTD)
-        alike_BTT = (segments_BT[:, :, None] == segments_BT[:, None, :]).to(hidden_BTD.dtype)
-        return alike_BTT @ hidden_BTD / alike_BTT.sum(dim=2, keepdim=True)
+        exact = torch.promote_types(hidden_BTD.dtype, torch.float32)  # bf16 cannot count beyond 256
+        alike_BTT = (segments_BT[:, :, None] == segments_BT[:, None, :]).to(exact)
+        means_BTD = alike_BTT @ hidden_BTD.to(exact) / alike_BTT.sum(dim=2, keepdim=True)
+        return means_BTD.to(hidden_BTD.dtype)
 
     def head(self, hidden_BTD: Tensor) -> Tensor:
         """Logits (B, T, L): the score of each label, at positions that have one."""
         if isinstance(self.body, Transformer) and self.body.pooler is not None:
             hidden_BTD = self.body.pool(hidden_BTD)
-        logits_BTL: Tensor = self.score(F.dropout(hidden_BTD, self.spec.dropout, self.training))
+        logits_BTL: Tensor = self.score(dropout(hidden_BTD, self.spec.dropout, self.training))
         return logits_BTL
 
     def new_cache(self, rows: int, length: int) -> NoReturn:

@@ -43,7 +43,7 @@ def read(fields: Fields, name: str, *, encoder: bool) -> HeadSpec | None:
 
 def _labels(fields: Fields) -> tuple[str, ...]:
     """The labels' names, by their number; where none are told they are numbered, as everywhere else."""
-    count = fields.size("num_labels", 2, largest=2**16)
+    count = fields.size("num_labels", fields.size("_num_labels", 2, largest=2**16), largest=2**16)
     names = fields.value("id2label", None)
     if names is None:
         return tuple(f"LABEL_{number}" for number in range(count))
