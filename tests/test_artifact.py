@@ -303,3 +303,54 @@ def test_names_that_are_not_unicode(tmp_path: Path) -> None:
     text.write_text("Dear")
     made = make(tmp_path / "tok", parents={"corpus": corpus(text)})
     assert len(list(made.verify())) == 2
+
+
+def nested(out: Path, weights: str = "w") -> Artifact:
+    """A comparison with two models in it."""
+    with create(out, Recipe("comparison", Settings()), resume=True) as folder:
+        for name in ("a", "b"):
+            make(folder / "variants" / name, "model", files={"model.safetensors": weights, "README.md": "card"})
+        (folder / "report.html").write_text("<p>")
+        (folder / "steps.json").write_text("{}")
+    return Artifact.open(out)
+
+
+def test_artifacts_within_an_artifact_are_its_parts(tmp_path: Path) -> None:
+    whole = nested(tmp_path / "whole")
+    parts = {f"variants/{name}": Artifact.open(whole.path / "variants" / name) for name in ("a", "b")}
+    assert whole.parts == {name: part.digest for name, part in parts.items()}
+    assert set(whole.manifest["files"]) == {"config.toml", "report.html", "steps.json"}
+    assert list(whole.verify()) == [
+        f"{whole.path}: comparison {whole.digest[:12]}, 3 files as written",
+        *(f"{part.path}: model {part.digest[:12]}, 2 files as written" for part in parts.values()),
+    ]
+    assert nested(tmp_path / "again").digest == whole.digest != nested(tmp_path / "other", "v").digest
+    (parts["variants/a"].path / "README.md").write_text("a note of mine")  # as on any model's card
+    assert list(whole.verify()) and whole.is_whole()
+
+
+def test_a_part_that_is_damaged_lost_or_another_is_named(tmp_path: Path) -> None:
+    def refuses(says: str) -> None:
+        with pytest.raises(ArtifactError, match=says):
+            list(whole.verify())
+
+    recipe = Recipe("comparison", Settings())
+    whole = nested(tmp_path / "whole")
+    part = whole.path / "variants" / "a"
+    assert unchanged(whole.path, recipe)
+    (part / "model.safetensors").write_text("v")
+    assert unchanged(whole.path, recipe)  # nothing is hashed
+    refuses("a/model.safetensors differs")
+    (part / "model.safetensors").unlink()
+    assert not unchanged(whole.path, recipe)
+    refuses("a/model.safetensors is missing")
+    shutil.rmtree(part)
+    assert not unchanged(whole.path, recipe)
+    refuses("no artifact at .*a ")
+    make(part, "model", files={"model.safetensors": "v"})
+    assert not unchanged(whole.path, recipe)
+    refuses("a is another model than was written")
+    shutil.rmtree(part)
+    make(part, "model", files={"model.safetensors": "w"})
+    make(whole.path / "stranger")
+    refuses("stranger does not belong")

@@ -10,6 +10,9 @@ so making it again gives it back.
                          seal: the digest of all these, so that no damage to it goes unseen
       config.toml        the settings
       ...                the payload
+
+Artifacts may stand within an artifact, such as the models of a comparison. Its manifest names them as `parts`, each
+with its digest; their files are their own business.
 """
 
 from __future__ import annotations
@@ -33,14 +36,17 @@ from idiolect.config import to_toml
 from idiolect.disk import file_digest, flush, flush_tree, remove, write_durably
 from idiolect.errors import ArtifactError
 
-Kind = Literal["corpus", "tokenizer", "tokens", "vectors", "model", "report"]
+Kind = Literal["corpus", "tokenizer", "tokens", "vectors", "model", "report", "comparison"]
 Provenance = dict[str, Any]
 """What an artifact knows of a parent: `kind`, `digest`, and `path` (an artifact) or `files` (text files), relative
 to its own folder."""
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-RECORDS = ("config.toml", "forecast.json", "metrics.jsonl", "report.html", "snapshots", "tensorboard")
+RECORDS = (
+    *("comparison.json", "config.toml", "forecast.json", "metrics.jsonl"),
+    *("report.html", "run.json", "snapshots", "tensorboard"),
+)
 """Files about the run rather than of its result: hashed and verified, but not part of the digest."""
 SCRATCH = ("checkpoints", "recipe", ".lock")
 """What an unfinished run keeps beside its payload; it is dropped when the artifact is whole."""
@@ -139,24 +145,50 @@ class Artifact:
             return None
         return found if found.digest == provenance["digest"] else None
 
+    @property
+    def parts(self) -> dict[str, str]:
+        """The artifacts within it: their places, relative to its folder, and their digests."""
+        return dict(self.manifest.get("parts", {}))
+
+    def is_whole(self) -> bool:
+        """Whether no file of its payload, or of its parts', is missing or cut short. Nothing is hashed."""
+        try:
+            sizes = [
+                (self.path / name).stat().st_size == file["bytes"] for name, file in _payload(self.manifest).items()
+            ]
+            parts = [(Artifact.open(self.path / name), digest) for name, digest in self.parts.items()]
+        except (ArtifactError, OSError):
+            return False
+        return all(sizes) and all(part.digest == digest and part.is_whole() for part, digest in parts)
+
     def verify(self) -> Iterator[str]:
-        """Hash every file again, and those of the parents that can be found; yields a line for each thing verified.
+        """Hash every file again, those of its parts, and those of the parents that can be found; yields a line for each
+        thing verified.
 
         Raises:
             ArtifactError: names the first file that differs, is missing, or does not belong.
         """
-        present = set(_files(self.path))
+        yield from self._verify_files()
+        for role, provenance in self.parents.items():
+            yield from self._verify_parent(role, provenance)
+
+    def _verify_files(self) -> Iterator[str]:
+        files, parts = _inside(self.path)
+        present = set(files)
         for name, recorded in self.manifest["files"].items():
             if name not in present:
                 raise ArtifactError(f"{self.path / name} is missing: make {self.path} again.")
             if file_digest(self.path / name) != recorded["sha256"]:
                 raise ArtifactError(f"{self.path / name} differs from what was written: make {self.path} again.")
-        strangers = present - set(self.manifest["files"]) - {MANIFEST}
+        strangers = (present | set(parts)) - set(self.manifest["files"]) - set(self.parts) - {MANIFEST}
         if strangers:
             raise ArtifactError(f"{self.path / min(strangers)} does not belong to this {self.kind}: take it away.")
         yield f"{self.path}: {self.kind} {self.digest[:12]}, {len(self.manifest['files'])} files as written"
-        for role, provenance in self.parents.items():
-            yield from self._verify_parent(role, provenance)
+        for name, digest in self.parts.items():
+            part = Artifact.open(self.path / name)
+            if part.digest != digest:
+                raise ArtifactError(f"{part.path} is another {part.kind} than was written: make {self.path} again.")
+            yield from part._verify_files()
 
     def _verify_parent(self, role: str, provenance: Provenance) -> Iterator[str]:
         if "path" in provenance:
@@ -244,11 +276,10 @@ def _beside(out: Path, ending: str) -> Path:
 def unchanged(out: Path, recipe: Recipe) -> bool:
     """Whether `out` is already what this recipe makes, with no file of its payload missing or cut short."""
     try:
-        manifest = Artifact.open(out, recipe.kind).manifest
-        sizes = [(out / name).stat().st_size == recorded["bytes"] for name, recorded in _payload(manifest).items()]
-    except (ArtifactError, OSError):
+        found = Artifact.open(out, recipe.kind)
+    except ArtifactError:
         return False
-    return all(sizes) and bool(manifest["recipe"] == recipe.digest)
+    return found.is_whole() and bool(found.manifest["recipe"] == recipe.digest)
 
 
 @contextmanager
@@ -331,22 +362,22 @@ def _has_begun(partial: Path) -> bool:
 
 def _finish(partial: Path, out: Path, recipe: Recipe) -> None:
     """Write the manifest, flush everything to the disk, and put the folder in its place."""
-    files = {
-        name: {"sha256": file_digest(partial / name), "bytes": (partial / name).stat().st_size}
-        for name in _files(partial)
-    }
+    names, parts = _inside(partial)
+    files = {name: {"sha256": file_digest(partial / name), "bytes": (partial / name).stat().st_size} for name in names}
     manifest: dict[str, Any] = {
         "format": FORMAT,
         "kind": recipe.kind,
         "digest": "",
         "files": files,
+        "parts": {name: Artifact.open(partial / name).digest for name in parts},
         "parents": {role: _relative(parent, out) for role, parent in recipe.parents.items()},
         "recipe": recipe.digest,
         "idiolect": version("idiolect"),
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
-    manifest["digest"] = _digest([recipe.kind, {name: file["sha256"] for name, file in _payload(manifest).items()}])
+    payload = {name: file["sha256"] for name, file in _payload(manifest).items()}
+    manifest["digest"] = _digest([recipe.kind, payload | manifest["parts"]])
     manifest["seal"] = _digest(manifest)
     write_durably(partial / MANIFEST, json.dumps(manifest, indent=2))
     flush_tree(partial)
@@ -404,10 +435,21 @@ def _lock(partial: Path, out: Path) -> int:
     return handle
 
 
-def _files(folder: Path) -> list[str]:
-    """Names of the files of an artifact, sorted, relative to it."""
-    names = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return sorted(name.as_posix() for name in names if name.parts[0] not in (*SCRATCH, *NOTES, MANIFEST))
+def _inside(folder: Path) -> tuple[list[str], list[str]]:
+    """Names of the files of an artifact, and of the artifacts within it, sorted, relative to it."""
+    files: list[str] = []
+    parts: list[str] = []
+    for root, folders, names in os.walk(folder):
+        here = Path(root).relative_to(folder)
+        if here.parts and here.parts[0] in SCRATCH:
+            folders.clear()
+        elif here.parts and MANIFEST in names:
+            parts.append(here.as_posix())
+            folders.clear()
+        else:
+            files += [(here / name).as_posix() for name in names if (folder / here / name).is_file()]
+    left_out = (*SCRATCH, *NOTES, MANIFEST)
+    return sorted(name for name in files if name not in left_out), sorted(parts)
 
 
 def _payload(manifest: Mapping[str, Any]) -> dict[str, Any]:
