@@ -77,7 +77,7 @@ def full_report(word: Callable[[str], str] = lambda text: text) -> Report:
     report.chart(LineChart(word("left"), series, **labels), LineChart(word("right"), [], **labels))
     ways = [Track(word("way " * 20), [0.0, 1.0], [0.0, 9.0]), Track(word("other way"), [0.0], [1.0])]
     report.chart(Landscape(word("landscape"), np.arange(3), np.arange(2), np.arange(6).reshape(2, 3), ways, **labels))
-    report.bars(word("bars"), [(word("ours"), 2.0), ("b", 3)], highlight=word("ours"), unit=word("unit"), caption="c")
+    report.bars(word("bars"), [(word("ours"), 2.0), ("b", 3)], highlight=[word("ours")], unit=word("unit"), caption="c")
     report.table([word("column"), "n"], [[word("cell"), 1], ["b", 2.5]], caption=word("caption"))
     report.settings({word("setting"): word("value")}, docs={word("setting"): word("meaning")})
     report.samples([(word("label"), word("prompt"), word("continuation"))])
@@ -215,12 +215,18 @@ def test_equal_input_gives_equal_bytes_in_any_process() -> None:
 
 def test_numbers_stand_right_and_gaps_are_dashes() -> None:
     report = Report("t", kind="report")
-    rows = [["a", 1234567, 0.5, "3.1 %"], ["b", None, math.nan, "12 %"], ["7", 3, -math.inf, ""]]
+    rows = [["a", 1234567, 0.5, "3.1 %"], ["b", None, math.nan, "12 ± 0.5 %"], ["7", 3, -math.inf, ""]]
     report.table(["name", "count", "loss", "share"], rows)
     page = Page(report.html())
     assert page.text["number"][:3] == ["count", "loss", "share"]
-    assert page.text["number"][3:] == ["1,234,567", "0.5000", "3.1 %", "–", "–", "12 %", "3", "−∞", ""]
+    assert page.text["number"][3:] == ["1,234,567", "0.5000", "3.1 %", "–", "–", "12 ± 0.5 %", "3", "−∞", ""]
     assert page.text["td"] == ["a", "b", "7"]
+
+
+def test_the_best_cells_are_set_off() -> None:
+    report = Report("t", kind="report")
+    report.table(["name", "loss"], [["a", 2.5], ["b", 1.5]], best=[(1, 1)])
+    assert re.findall("<strong>(.*?)</strong>", report.html()) == ["1.500"]
 
 
 @pytest.mark.parametrize(
@@ -254,7 +260,7 @@ def test_settings_appear_as_they_would_be_typed() -> None:
 def test_bars_are_to_scale_and_ours_stands_out() -> None:
     report = Report("t", kind="report")
     report.bars(
-        "b", [("ours", 2.0), ("half", 1), ("minus", -3), ("nan", math.nan), ("inf", math.inf)], highlight="ours"
+        "b", [("ours", 2.0), ("half", 1), ("minus", -3), ("nan", math.nan), ("inf", math.inf)], highlight=["ours"]
     )
     page = Page(report.html())
     widths = [values["style"] for _, values in page.tags if values.get("class") == "bar"]

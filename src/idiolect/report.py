@@ -17,7 +17,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ VISIBLE = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n"}
 VISIBLE |= dict.fromkeys(range(0x7F, 0xA0), 0xFFFD)
 SCRIPT = "explore.js"
 GAPS = re.compile(r"(⟦[^⟦⟧]*⟧)")
-NUMERIC = re.compile(r"[-+−]?[\d.,]*\d( ?[%×]| ?[A-Za-z/]{1,4}( \d+ [a-z]{1,3})?)?")
+NUMERIC = re.compile(r"[-+−]?[\d.,]*\d( ± [\d.,]*\d)?( ?[%×]| ?[A-Za-z/]{1,4}( \d+ [a-z]{1,3})?)?")
 
 
 class Report:
@@ -121,11 +121,12 @@ class Report:
         title: str,
         bars: Sequence[tuple[str, float]],
         *,
-        highlight: str = "",
+        highlight: Collection[str] = (),
         unit: str = "",
         caption: str = "",
     ) -> None:
-        """A bar for each `(name, value)` from zero rightwards, in the order given; `highlight` names ours.
+        """A bar for each `(name, value)` from zero rightwards, in the order given; `highlight` names those that stand
+        out.
 
         A value that is negative or not finite has no bar, only its figure.
         """
@@ -135,14 +136,24 @@ class Report:
                 "name": name,
                 "value": number(value),
                 "percent": round(100 * value / longest, 2) if 0 < value < math.inf else 0,
-                "ours": bool(highlight) and name == highlight,
+                "ours": name in highlight,
             }
             for name, value in bars
         ]
         self._add("bars", title=title, rows=rows, unit=unit, caption=caption)
 
-    def table(self, header: Sequence[str], rows: Iterable[Sequence[object]], caption: str = "") -> None:
-        """A table; columns of nothing but numbers stand to the right, an empty cell (None) is a dash."""
+    def table(
+        self,
+        header: Sequence[str],
+        rows: Iterable[Sequence[object]],
+        caption: str = "",
+        *,
+        best: Collection[tuple[int, int]] = (),
+    ) -> None:
+        """A table; columns of nothing but numbers stand to the right, an empty cell (None) is a dash.
+
+        `best` names the cells that are set off, each by row and column from 0.
+        """
         rows = [list(row) for row in rows]
         assert all(len(row) == len(header) for row in rows), "a row is not as long as the header"
         columns = [[row[place] for row in rows] for place in range(len(header))]
@@ -150,6 +161,7 @@ class Report:
             "table",
             columns=[(name, _is_numeric(column)) for name, column in zip(header, columns)],
             rows=[[number(cell) for cell in row] for row in rows],
+            best=set(best),
             caption=caption,
         )
 
