@@ -73,3 +73,21 @@ def test_a_recurrent_network_has_no_switches_of_transformers(family: str) -> Non
 def test_what_does_not_go_together_is_refused(given: dict[str, object], says: str) -> None:
     with pytest.raises(UsageError, match=says):
         build(PretrainSettings, given).spec(100)
+
+
+@pytest.mark.parametrize(
+    ("given", "rates"),
+    [
+        ({}, (0.01, 0.004)),
+        ({"model": "encoder"}, (0.01, 0.004)),
+        ({"model": "gru"}, (0.02, 0.01)),
+        ({"model": "rnn", "lr": 0.5}, (0.5, 0.01)),
+        ({"model": "lstm", "adamw_lr": 0.5}, (0.02, 0.5)),
+        ({"model": "lstm", "optimizer": "adamw"}, (0.01, None)),
+        ({"optimizer": "adamw"}, (0.001, None)),
+    ],
+)
+def test_rates_that_are_not_given_are_the_familys(given: dict[str, object], rates: tuple[float, float | None]) -> None:
+    settings = build(PretrainSettings, given).with_rates()
+    assert (settings.lr, settings.adamw_lr) == rates
+    assert settings.with_rates() == settings

@@ -38,7 +38,7 @@ def next_token(
     speaker = LanguageModel(model, tokenizer)
     prompt = settings.prompt or tokenizer.decode(validation.read(0, 9).tolist())
     tokenizer.encode(prompt)  # refused now rather than at the first evaluation
-    recurrent = settings.model != "decoder"
+    recurrent = settings.recurrent
     context, batch, across = settings.context, settings.batch, settings.across_documents
     rows: Rows
     if recurrent:

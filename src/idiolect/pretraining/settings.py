@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Self
 
 from idiolect.errors import UsageError
 from idiolect.models.shapes import SHAPES, ShapeName
@@ -21,6 +21,11 @@ SWITCHES = (
     *("window", "global_every", "embedding_norm"),
 )
 """Settings that only a Transformer has, and that are its shape's where they are not given."""
+
+
+RECURRENT_RATES = {"muon": 0.02, "beside muon": 0.01, "adamw": 0.01}
+"""Highest learning rates of recurrent networks by optimiser, and of what AdamW has beside Muon, where they are not the
+optimiser's own (measured: docs/log.md)."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,21 @@ class ModelSettings(Plan):
     weight_drop: float = 0.0
     """Recurrent: probability of dropping a weight from state to state, in training."""
 
+    @property
+    def recurrent(self) -> bool:
+        """Whether it reads by a state."""
+        return self.model in ("rnn", "lstm", "gru")
+
+    def with_rates(self) -> Self:
+        """These settings with the learning rates that a training has where none is given: those of the family."""
+        rates = RECURRENT_RATES if self.recurrent else {}
+        lr, adamw_lr = self.lr, self.adamw_lr
+        if lr is None:
+            lr = rates.get(self.optimizer, self.highest_lr)
+        if adamw_lr is None and self.optimizer == "muon":
+            adamw_lr = rates.get("beside muon", self.highest_adamw_lr)
+        return replace(self, lr=lr, adamw_lr=adamw_lr)
+
     def spec(self, vocab_size: int, *, pairs: bool = False) -> Spec:
         """The shape these settings ask for.
 
@@ -93,7 +113,7 @@ class ModelSettings(Plan):
         """
         given = {name: getattr(self, name) for name in SWITCHES if getattr(self, name) is not None}
         sizes = {name: getattr(self, name) for name in ("context", "layers", "dim", "tied", "dropout")}
-        if self.model in ("rnn", "lstm", "gru"):
+        if self.model in ("rnn", "lstm", "gru"):  # spelt out for the type checker
             if given or self.shape is not None:
                 odd = next(iter(given), "shape").replace("_", "-")
                 raise UsageError(f"--{odd} is for Transformers: leave it out for a model of kind {self.model}.")

@@ -92,7 +92,7 @@ def build_optimizers(model: nn.Module, plan: Plan) -> Optimizers:
     decay, betas = plan.decay, (plan.beta1, plan.beta2)
     if plan.optimizer == "muon":
         muon = Muon(inner, lr=plan.highest_lr, weight_decay=decay, momentum=plan.momentum, steps=NEWTON_SCHULZ_STEPS)
-        adamw = AdamW(outer + scales, lr=plan.adamw_lr, betas=betas, weight_decay=0.0, fused=True)
+        adamw = AdamW(outer + scales, lr=plan.highest_adamw_lr, betas=betas, weight_decay=0.0, fused=True)
         return Optimizers([muon, adamw])
     return Optimizers([_of_all(inner + outer, scales, plan)])
 

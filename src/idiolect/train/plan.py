@@ -38,9 +38,10 @@ class Plan:
     """Muon for the matrices inside the blocks and AdamW for everything else, or one of the others for all: AdamW;
     gradient descent (sgd), with momentum, or with Nesterov's; AdaGrad; RMSProp."""
     lr: float | None = None
-    """Highest learning rate. Unset: muon 0.01; adamw, rmsprop 0.001; sgd 1; momentum, nesterov 0.05; adagrad 0.03."""
-    adamw_lr: float = 0.004
-    """Highest learning rate of the parameters that AdamW has beside Muon."""
+    """Highest learning rate. Unset: muon 0.01; adamw, rmsprop 0.001; sgd 1; momentum, nesterov 0.05; adagrad 0.03; for
+    recurrent networks muon 0.02 and adamw 0.01."""
+    adamw_lr: float | None = None
+    """Highest learning rate of the parameters that AdamW has beside Muon. Unset: 0.004; recurrent networks 0.01."""
     weight_decay: float | None = None
     """Decoupled decay of matrices, each step by this times the learning rate; norms and biases are spared. Unset: 0.1
     for muon, adamw and rmsprop, 0 for the others."""
@@ -81,6 +82,11 @@ class Plan:
     """Processor threads; unset: the machine's cores, shared among the processes on it."""
 
     @property
+    def highest_adamw_lr(self) -> float:
+        """The learning rate at its highest of what AdamW has beside Muon."""
+        return self.adamw_lr if self.adamw_lr is not None else 0.004
+
+    @property
     def highest_lr(self) -> float:
         """The learning rate at its highest: as set, or the optimiser's own default."""
         return self.lr if self.lr is not None else DEFAULTS[self.optimizer][0]
@@ -95,7 +101,7 @@ class Plan:
         for name in ("steps", "batch", "accumulate", "log_every"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}.")
-        for name, rate in (("lr", self.highest_lr), ("adamw_lr", self.adamw_lr)):
+        for name, rate in (("lr", self.highest_lr), ("adamw_lr", self.highest_adamw_lr)):
             if not 0 < rate < float("inf"):
                 raise UsageError(f"{name} must be above 0 and finite, not {rate}.")
         for name in ("momentum", "beta1", "beta2"):
