@@ -121,7 +121,7 @@ def test_evaluation_gives_the_sum_of_log_probabilities(life: Path, capsys: pytes
         log_probs = model.model(torch.tensor([ids])).log_softmax(-1)[0]
     by_hand = -sum(float(log_probs[i, token]) for i, token in enumerate(ids[1:]))
     assert figures["model"]["nats"] == pytest.approx(by_hand, rel=1e-4)
-    assert figures["ngram"] is not None and figures["compressed"]["xz"] > 0
+    assert figures["baselines"]["ngram"] is not None and figures["baselines"]["compressed"]["xz"] > 0
 
 
 def test_the_lines_of_python(life: Path) -> None:

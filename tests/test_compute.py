@@ -56,3 +56,16 @@ def test_threads_and_precision_are_chosen(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(compute, "_cpu_info", lambda: "flags : avx2")
     assert compute.choose_precision("auto", cpu, 1024) == "fp32"
     assert compute.choose_precision("bf16", cpu, 8) == "bf16"
+
+
+def test_a_peak_begins_anew_from_what_is_held() -> None:
+    held = compute.forget_peak()
+    if held is None:
+        pytest.skip("this system does not let a peak be forgotten")
+    size = 80 * 2**20
+    block = torch.ones(size, dtype=torch.uint8)
+    assert compute.peak_memory() - held > 0.9 * size
+    del block
+    again = compute.forget_peak()
+    assert again is not None and again - held < 0.5 * size
+    assert compute.peak_memory() - held < 0.5 * size

@@ -135,6 +135,24 @@ def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
+def forget_peak() -> int | None:
+    """Have `peak_memory` begin anew, from what is held now, and return that; freed memory is given back first.
+
+    None where that is not possible: then the peak stays that of the whole process.
+    """
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+        return peak_memory()
+    try:
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # 5: the peak; see proc(5)
+    except (OSError, AttributeError):
+        return None
+    return peak_memory()
+
+
 @functools.cache
 def _cpu_info() -> str:
     """What Linux says of the first processor: its vendor and its instructions; nothing elsewhere."""

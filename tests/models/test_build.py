@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from idiolect.models.build import build, count_parameters
-from idiolect.models.spec import TransformerSpec
+from idiolect.models.build import build, count_inner_parameters, count_parameters
+from idiolect.models.spec import RecurrentSpec, TransformerSpec
 from idiolect.models.transformer import Transformer
 
 
@@ -24,3 +24,13 @@ def test_the_count_is_that_of_the_model_and_of_the_formula(tied: bool) -> None:
 def test_a_model_that_no_machine_holds_can_be_counted() -> None:
     spec = TransformerSpec(vocab_size=10**6, context=1024, layers=2, dim=10**6, mlp_dim=10**7)
     assert count_parameters(spec) > 6 * 10**13
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_what_is_between_the_ends_is_what_does_not_grow_with_the_vocabulary(tied: bool) -> None:
+    for family in (TransformerSpec, RecurrentSpec):
+        small, large = (family(vocab_size=size, context=8, tied=tied) for size in (10, 1000))
+        assert count_inner_parameters(small) == count_inner_parameters(large)
+        assert count_parameters(small) - count_inner_parameters(small) == (1 if tied else 2) * 10 * small.dim
+    learned = TransformerSpec(vocab_size=10, context=8, positions="learned")
+    assert count_inner_parameters(learned) == count_inner_parameters(TransformerSpec(vocab_size=10, context=8))

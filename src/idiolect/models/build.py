@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
+from torch import nn
 
 from idiolect.models.heads import Headed
 from idiolect.models.model import Model
@@ -62,6 +63,20 @@ def with_head(model: Model, head: HeadSpec, *, seed: int) -> Headed:
                 parameter.copy_(known[name])
     first = next(body.parameters())
     return headed.to(first.device).train(model.training)
+
+
+def count_inner_parameters(spec: Spec) -> int:
+    """How many of a model's parameters stand between its embeddings and its head.
+
+    Example:
+        >>> count_inner_parameters(TransformerSpec(vocab_size=65, context=64))
+        853376
+    """
+    with torch.device("meta"):
+        model = build(spec)
+    ends = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
+    ends |= {id(parameter) for name, parameter in model.named_parameters() if name == "lm_head.weight"}
+    return sum(parameter.numel() for parameter in model.parameters() if id(parameter) not in ends)
 
 
 def count_parameters(spec: Spec) -> int:

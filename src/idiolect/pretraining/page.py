@@ -11,6 +11,7 @@ from idiolect.figures import LineChart, Series
 from idiolect.journal import read_metrics
 from idiolect.pretraining.paths import paths_chart
 from idiolect.pretraining.run import Prepared
+from idiolect.pretraining.settings import PretrainSettings
 from idiolect.report import Report
 from idiolect.train.forecast import amount, duration
 from idiolect.train.loop import Run
@@ -76,7 +77,7 @@ def learning_page(report: Report, trained: Prepared, run: Run, folder: Path, com
             "Learning rate",
             [Series("learning rate", steps, [line["learning_rate"] for line in lines])],
             x_label="step",
-            caption="The highest of any group of parameters.",
+            caption=_rates(trained.settings),
         ),
         LineChart(
             "Throughput",
@@ -113,6 +114,14 @@ def learning_page(report: Report, trained: Prepared, run: Run, folder: Path, com
             ],
             caption="What was said before the first step, and what the training needed.",
         )
+
+
+def _rates(settings: PretrainSettings) -> str:
+    """Which learning rate the curve is, and what the others are."""
+    if settings.optimizer != "muon":
+        return f"Of {settings.optimizer}; at most {settings.highest_lr:g}."
+    beside = f"at most {settings.highest_adamw_lr:g}"
+    return f"Of Muon, at most {settings.highest_lr:g}; that of AdamW beside it takes the same course, {beside}."
 
 
 def _accuracies(evaluated: list[dict[str, Any]]) -> list[LineChart]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Self
 
 from idiolect.compute import Compute, Precision, choose_precision
 from idiolect.data.tokens import Tokens
+from idiolect.disk import write_durably
 from idiolect.errors import CorpusError, TokenizerError
+from idiolect.evaluation.perplexity import Score
 from idiolect.journal import say
 from idiolect.models.build import count_parameters
 from idiolect.pretraining.masked_tokens import masked_tokens
@@ -15,8 +19,8 @@ from idiolect.pretraining.next_token import next_token
 from idiolect.pretraining.settings import PretrainSettings
 from idiolect.pretraining.task import Task
 from idiolect.tokenizers.base import Tokenizer
-from idiolect.train.forecast import amount, duration
-from idiolect.train.loop import Run, fit
+from idiolect.train.forecast import Forecast, amount, duration
+from idiolect.train.loop import Run, fit, pace
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,50 @@ class Prepared:
         )
         task.speaker.model.eval()
         return run
+
+    def pace(self, seconds: float) -> float:
+        """Seconds that an update takes, as measured for about so long, after an evaluation. The model is of no use
+        afterwards, but what the machine needs for models of this kind is loaded."""
+        if self.compute.leads:
+            self.task.evaluate(False)
+        task = self.task
+        return pace(
+            task.speaker.model,
+            task.rows,
+            task.objective,
+            self.settings,
+            compute=self.compute,
+            precision=self.precision,
+            seconds=seconds,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What came of a training, as `run.json` in its folder keeps it."""
+
+    run: Run
+    score: Score | None
+    """Of the validation text; an encoder has none."""
+    memory_bytes: int | None
+    """The most that was held beyond what the process held before, weights included; None where the system does not
+    tell."""
+
+    def save(self, folder: Path) -> None:
+        """Keep it beside the model."""
+        write_durably(folder / "run.json", json.dumps(asdict(self)))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """What `save` kept."""
+        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        run, score = record["run"], record["score"]
+        forecast = None if run["forecast"] is None else Forecast(**run["forecast"])
+        return cls(
+            Run(**{**run, "forecast": forecast}),
+            None if score is None else Score(**score),
+            record["memory_bytes"],
+        )
 
 
 def prepare(tokens: Path, settings: PretrainSettings, compute: Compute) -> Prepared:

@@ -202,7 +202,8 @@ def _print(comparison: Comparison, has_training: bool) -> None:
     table = Table("", "bits per byte", "perplexity", "loss", box=None, pad_edge=False)
     scores = {"this model": comparison.model}
     for name, bits in comparison.rows():
-        found = scores.get(name, comparison.ngram if "gram" in name else None)
+        ngram = comparison.baselines.ngram if comparison.baselines is not None else None
+        found = scores.get(name, ngram if "gram" in name else None)
         own = [f"{found.perplexity:.2f}", f"{found.loss:.4f}"] if found else ["", ""]
         table.add_row(name, f"{bits:.4f}", *own)
     Console(highlight=False).print(table)

@@ -68,13 +68,7 @@ def rehearse(
     """
     with torch.no_grad():
         before = [parameter.clone() for parameter in model.parameters()]
-    began, limit = time.perf_counter(), REHEARSE_SECONDS * compute.world
-    update(0)
-    times: list[float] = []
-    while not times or (compute.total([time.perf_counter() - began])[0] < limit and len(times) < 50):
-        start = time.perf_counter()
-        update(len(times) + 1)
-        times.append(time.perf_counter() - start)
+    times = timed(update, compute, REHEARSE_SECONDS, most=50)
     start = time.perf_counter()
     evaluate()
     evaluation = time.perf_counter() - start
@@ -90,6 +84,20 @@ def rehearse(
         memory_bytes=peak_memory() + model_bytes + state_bytes,  # a checkpoint is read back
         disk_bytes=(KEEP + 1) * (model_bytes + state_bytes) + (1 + snapshots) * model_bytes,
     )
+
+
+def timed(update: Callable[[int], object], compute: Compute, seconds: float, most: int) -> list[float]:
+    """The times of updates that are made for so long, or `most` of them; the first one, a slow one, is left out."""
+    began = time.perf_counter()
+    update(0)
+    times: list[float] = []
+    while not times or (
+        compute.total([time.perf_counter() - began])[0] < seconds * compute.world and len(times) < most
+    ):
+        start = time.perf_counter()
+        update(len(times) + 1)
+        times.append(time.perf_counter() - start)
+    return times
 
 
 def amount(size: float) -> str:

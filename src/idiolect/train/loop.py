@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import signal
+import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext
@@ -26,7 +27,7 @@ from idiolect.errors import Interrupted, TrainingError
 from idiolect.journal import Bar, Journal, say
 from idiolect.models.model import Model
 from idiolect.train.checkpoint import State, all_finite, newest_checkpoint, read_checkpoint, save_checkpoint
-from idiolect.train.forecast import LONG_RUN, Forecast, amount, duration, rehearse
+from idiolect.train.forecast import LONG_RUN, Forecast, amount, duration, rehearse, timed
 from idiolect.train.optim import build_optimizers
 from idiolect.train.parallel import Carrying, Group, Objective, Step
 from idiolect.train.paths import save_snapshot
@@ -173,6 +174,21 @@ def fit(
         _load_weights(model, best)
         val_loss = compute.total([float(evaluate(True)["val_loss"]) if compute.leads else 0.0])[0]
     return Run(state.step, state.seconds, state.skipped, val_loss, forecast, peak_memory())
+
+
+def pace(
+    model: Model,
+    rows: Rows,
+    objective: Objective,
+    plan: Plan,
+    *,
+    compute: Compute,
+    precision: Precision,
+    seconds: float,
+) -> float:
+    """Seconds that an update takes: the mean of those made in about `seconds`. Their model is of no use afterwards."""
+    trainer = _Trainer(model, rows, objective, plan, compute, precision)
+    return statistics.fmean(timed(trainer.update, compute, seconds, most=plan.steps))
 
 
 @dataclass(frozen=True, slots=True)
