@@ -114,6 +114,7 @@ def test_every_kind_of_setting() -> None:
         source=Path("t/k"),
     )
     assert run(*words.split()) == (["a.txt"], settings, Path("x"), True)
+    assert run(*words.replace("--weights 1 0.5", "--weights 1 --weights 0.5").split())[1] == settings
 
 
 def test_options_may_stand_before_the_inputs_and_numbers_may_be_negative() -> None:

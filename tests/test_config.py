@@ -187,6 +187,8 @@ def test_a_field_without_a_meaning_is_our_mistake() -> None:
         ("3", str, "3"),
         ("words", Literal["words", "bytes"], "words"),
         ("a/b", Path, Path("a/b")),
+        ("true", bool, True),
+        ("false", bool | None, False),
     ],
 )
 def test_words_of_a_command_line(text: str, kind: object, value: object) -> None:
@@ -199,6 +201,8 @@ def test_words_of_a_command_line_that_are_wrong() -> None:
         parse("three", int, "--x")
     with pytest.raises(UsageError, match=r"--x must be one of words, bytes, not 'bites'. Did you mean 'bytes'\?"):
         parse("bites", Literal["words", "bytes"], "--x")
+    with pytest.raises(UsageError, match=r"--x must be true or false, not 'no'\."):
+        parse("no", bool, "--x")
 
 
 def test_nearest() -> None:

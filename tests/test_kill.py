@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from idiolect import cli
-from idiolect.stages import encode, pretrain, tokenize  # noqa: F401  imported before the forks
+from idiolect.stages import compare, encode, pretrain, tokenize  # noqa: F401  imported before the forks
 
 TEXT = "".join(
     f"{n} green bottles hanging on the wall, and if {n % 7} should fall there are {n - 1}.\n" for n in range(400)
@@ -133,3 +133,31 @@ def test_a_stage_killed_while_it_writes_leaves_nothing_half_made(tmp_path: Path)
     run(command, tmp_path)
     run(["verify", "tokens"], tmp_path)
     assert not (tmp_path / "tokens.partial").exists()
+
+
+COMPARE = [*PRETRAIN[2:-1], "comparison", "--steps", "24", "--models", "rnn,decoder,lstm"]
+
+
+@pytest.mark.slow
+def test_a_comparison_killed_anywhere_is_the_same_comparison(straight: tuple[Path, float], tmp_path: Path) -> None:
+    def compared(folder: Path) -> dict[str, bytes]:
+        return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*.safetensors"))}
+
+    command, chance, killed = ["compare", "tokens", *COMPARE], random.Random(1), 0
+    for name in ("whole", "killed"):
+        (tmp_path / name).mkdir()
+        shutil.copytree(straight[0] / "tokens", tmp_path / name / "tokens")
+    began = time.perf_counter()
+    run(command, tmp_path / "whole")
+    seconds = time.perf_counter() - began
+    while not (tmp_path / "killed" / "comparison").exists():
+        child = live(command, tmp_path / "killed")
+        time.sleep(chance.uniform(0.1, 0.4) * seconds)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+        killed += end(child) == -signal.SIGKILL
+    run(command, tmp_path / "killed")
+    run(["verify", "comparison"], tmp_path / "killed")
+    assert killed >= 2
+    assert len(compared(tmp_path / "whole")) == 3
+    assert compared(tmp_path / "killed") == compared(tmp_path / "whole")

@@ -14,7 +14,7 @@ SOURCE = Path(idiolect.__file__).parent
 LAYERS = """
     _native errors config disk hub artifact compute journal engine figures landscape plane report text
     tokenizers data nn models embeddings gguf objectives train generate evaluation model_card model_folder
-    language_model text_classifier pretraining stages recipes cli
+    language_model text_classifier pretraining comparing stages recipes cli
 """.split()
 """From the ground up: a module may import from its own layer and from those before it."""
 ABOVE_ALL = {"__init__", "__main__"}

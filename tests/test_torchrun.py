@@ -14,6 +14,7 @@ from idiolect.cli import main
 
 TEXT = "".join(f"{n} men went to mow, went to mow a meadow, {n - 1} men and {n * n} dogs.\n" for n in range(500))
 SHAPE = "--layers 2 --heads 2 --dim 64 --context 32 --batch 6 --steps 60 --seed 3 --precision fp32 --no-yardsticks"
+TORCHRUN = [sys.executable, *"-m torch.distributed.run --standalone --nproc-per-node 2 -m idiolect".split()]
 
 
 def losses(folder: Path) -> list[float]:
@@ -37,20 +38,25 @@ def tokens(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_two_processes_are_one_run(tokens: Path, tmp_path: Path, accumulate: int) -> None:
     shape = [*SHAPE.split(), "--accumulate", str(accumulate)]
     assert main(["pretrain", str(tokens), *shape, "--threads", "1", "--out", str(tmp_path / "one")]) == 0
-    torchrun = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node",
-        "2",
-        "-m",
-        "idiolect",
-    ]
-    command = [*torchrun, "pretrain", str(tokens), *shape, "--out", str(tmp_path / "two")]
+    command = [*TORCHRUN, "pretrain", str(tokens), *shape, "--out", str(tmp_path / "two")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, env={**os.environ, "NO_COLOR": "1"})
     assert done.returncode == 0, done.stderr
     one, two = losses(tmp_path / "one"), losses(tmp_path / "two")
     assert len(one) == len(two) == 60
     assert max(abs(a - b) for a, b in zip(one, two)) < 1e-6
     assert main(["verify", str(tmp_path / "two")]) == 0
+
+
+@pytest.mark.slow
+def test_two_processes_compare_as_one(tokens: Path, tmp_path: Path) -> None:
+    shape = [*SHAPE.split(), "--models", "decoder,rnn", "--steps", "12"]
+    assert main(["compare", str(tokens), *shape, "--threads", "1", "--out", str(tmp_path / "one")]) == 0
+    for budget in ("tokens", "time"):
+        command = [*TORCHRUN, "compare", str(tokens), *shape, "--budget", budget, "--out", str(tmp_path / budget)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, env={**os.environ, "NO_COLOR": "1"})
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("decoder") == 1  # the table is printed by one process
+        assert main(["verify", str(tmp_path / budget)]) == 0
+    for name in ("decoder", "rnn"):
+        one, two = losses(tmp_path / "one" / "variants" / name), losses(tmp_path / "tokens" / "variants" / name)
+        assert max(abs(a - b) for a, b in zip(one, two, strict=True)) < 1e-6

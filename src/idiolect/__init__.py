@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from idiolect.report import Report as Report
     from idiolect.stages.analogy import analogy as analogy
     from idiolect.stages.autocomplete import autocomplete as autocomplete
+    from idiolect.stages.compare import compare as compare
     from idiolect.stages.complete import complete as complete
     from idiolect.stages.convert import convert as convert
     from idiolect.stages.encode import encode as encode
@@ -58,6 +59,7 @@ _HOMES = {
     "Vectors": "embeddings.vectors",
     "analogy": "stages.analogy",
     "autocomplete": "stages.autocomplete",
+    "compare": "stages.compare",
     "complete": "stages.complete",
     "convert": "stages.convert",
     "encode": "stages.encode",

@@ -31,6 +31,7 @@ VERBS = {
     "neighbours": "Name the words nearest to a word.",
     "analogy": "Answer what is to c as b is to a.",
     "pretrain": "Train a language model on tokens.",
+    "compare": "Train variants of a model at an equal budget, and set them beside each other.",
     "complete": "Continue a prompt.",
     "fill": "Fill in the masks of a text.",
     "autocomplete": "Complete the word or line that is being typed.",

@@ -146,7 +146,8 @@ def parse(text: str, expected: Any, name: str) -> object:
             return kind(text)
         except ValueError:
             raise UsageError(f"{name} must be {_words(kind)}, not '{text}'.") from None
-    return check(text, kind, name)
+    truths: dict[str, object] = {"true": True, "false": False}
+    return check(truths.get(text, text) if kind is bool else text, kind, name)
 
 
 def _words(kind: Any) -> str:

@@ -24,9 +24,14 @@ console = Console(stderr=True, highlight=False)
 Line = Mapping[str, float | int | str | None]
 
 
+def speaks() -> bool:
+    """Whether this process is the one that people hear: under `torchrun`, the first one."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def say(sentence: str) -> None:
-    """A sentence for the person at the terminal; under `torchrun`, from the first process only."""
-    if os.environ.get("RANK", "0") == "0":
+    """A sentence for the person at the terminal."""
+    if speaks():
         console.print(sentence, markup=False, soft_wrap=True)
 
 
@@ -98,7 +103,7 @@ class Bar:
             TimeRemainingColumn(compact=True),
             TextColumn("left"),
             console=console,
-            disable=not console.is_terminal or os.environ.get("RANK", "0") != "0",
+            disable=not console.is_terminal or not speaks(),
         )
         self._task: TaskID = self._progress.add_task(title, total=total, completed=done, note="")
 
