@@ -88,6 +88,8 @@ def test_a_family_learns_at_its_own_rates_unless_told(tokenizer: Tokenizer) -> N
         ({"variants": "weight_drop=0.5"}, "for recurrent networks"),
         ({"variants": "model=lstm"}, "go to --models"),
         ({"variants": "steps=7"}, "steps is the same for all variants, or the budget's to decide"),
+        ({"variants": "weight_decay=0.1"}, "changes nothing"),
+        ({"variants": "snapshot_every=5"}, "snapshot_every is the same for all"),
         ({"variants": "seed=7"}, "seed is the same for all"),
         ({"seeds": 0}, "seeds must be at least 1"),
         ({"budget": "money"}, "must be one of tokens, parameters, time"),
@@ -125,3 +127,5 @@ def test_differences_are_what_two_variants_have_and_do_not_share(tokenizer: Toke
     found = dict(differences(made(tokenizer, variants="shape=gpt2")))
     assert found["positions"] == ["rotary", "learned"] and found["biases"] == ["none", "all"]
     assert "lr" not in found
+    found = dict(differences(made(tokenizer, variants="optimizer=sgd")))
+    assert found["lr"] == [0.01, 1.0] and found["weight_decay"] == [0.1, 0.0]

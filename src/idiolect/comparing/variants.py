@@ -21,7 +21,7 @@ from idiolect.train.plan import Plan
 
 RUNNING = (
     *("seed", "threads", "accumulate", "compile", "log_every", "checkpoint_every"),
-    *("evaluate_every", "evaluate_tokens"),
+    *("evaluate_every", "evaluate_tokens", "snapshot_every"),
 )
 """Settings of a training that change how it runs and not what is learnt."""
 SHARED = (*RUNNING, "steps", "prompt", "yardsticks")
@@ -52,6 +52,7 @@ class Variant:
         """All that it is, by name."""
         settings = self.settings
         plan = {field.name: getattr(settings, field.name) for field in fields(Plan) if field.name not in RUNNING}
+        plan["weight_decay"] = settings.decay  # as it is where none was given
         objective = {"across_documents": settings.across_documents}
         if settings.model == "encoder":
             objective |= {name: getattr(settings, name) for name in OF_ENCODERS}
