@@ -184,6 +184,7 @@ def test_every_public_name_is_there() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch.compile uses what torch itself has deprecated
 def test_a_compiled_run_learns_as_an_eager_one(life: Path) -> None:
     command(f"pretrain tokens {SHAPE} --seed 5 --threads 1 --compile --out compiled")
     losses = [json.loads(Path(name, "metrics.jsonl").read_text().splitlines()[-1]) for name in ("model", "compiled")]
