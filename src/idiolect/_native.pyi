@@ -248,3 +248,93 @@ def learn_from_characters(
     split_digits: bool = False,
 ) -> tuple[list[bytes], list[tuple[int, int]], list[int]]:
     """Alphabet, merges, and how often each pair occurred: words as characters, the rare ones left out."""
+
+# word vectors
+
+def cut_words(rule: str, text: bytes) -> list[bytes]:
+    """The words of UTF-8 text by the rule of this name ("letters", "words", "spaces"), without what stands between."""
+
+def count_words(counter: WordCounter, rule: str, texts: list[str]) -> None:
+    """Adds the words of texts to a counter of pattern "none"."""
+
+def frequent_words(counted: CountedWords, least: int) -> tuple[list[bytes], npt.NDArray[np.int64]]:
+    """The words that occur so often or more, with their counts, the most frequent first; of equals, the one met first."""
+
+class WordIds:
+    """The words that are kept. Raises ValueError where one stands there twice."""
+
+    def __init__(self, words: list[bytes]) -> None: ...
+    def ids(self, rule: str, texts: list[str], threads: int = 0) -> npt.NDArray[np.int32]:
+        """The number of each word of the texts, -2 for one that is not kept, and -1 after each text."""
+
+def embed_kernels() -> list[str]:
+    """The kinds of arithmetic that this processor can run, the best first."""
+
+EMBED_BLOCK: int
+"""Ids in a block of training."""
+EMBED_LANES: int
+"""Blocks that deterministic training reads side by side."""
+
+class Trained:
+    """What a stretch of training saw."""
+
+    words: int
+    centres: int
+    loss: float
+    pairs: int
+
+class EmbedModel:
+    """The matrices of word vectors, and their training. Raises ValueError where the parts do not fit together."""
+
+    def __init__(
+        self,
+        counts: npt.NDArray[np.int64],
+        subword_starts: npt.NDArray[np.int64],
+        subword_buckets: npt.NDArray[np.uint32],
+        buckets: int,
+        *,
+        cbow: bool,
+        hierarchical: bool,
+        dim: int,
+        window: int,
+        negative: int,
+        sample: float,
+        rate: float,
+        epochs: int,
+        seed: int,
+        kernels: str = "",
+    ) -> None: ...
+    @property
+    def input(self) -> npt.NDArray[np.float32]:
+        """The rows of words, then of buckets, as they lie in memory: a multiple of 16 numbers each, zeros at the end."""
+    @property
+    def output(self) -> npt.NDArray[np.float32]:
+        """The rows of words, or of the nodes of the Huffman tree."""
+    def vectors(self, first: int, last: int) -> npt.NDArray[np.float32]:
+        """The vectors of the words from `first` to before `last`."""
+    def step(
+        self,
+        words: npt.NDArray[np.int32],
+        first: int,
+        windows: npt.NDArray[np.uint32],
+        negatives: npt.NDArray[np.int32],
+        rate: float,
+    ) -> tuple[float, int]:
+        """Makes the update of one batch; its loss, and its pairs."""
+    def train(
+        self,
+        ids: npt.NDArray[np.int32],
+        epoch: int,
+        first: int,
+        blocks: int,
+        *,
+        threads: int = 0,
+        deterministic: bool = False,
+    ) -> Trained:
+        """Trains on the blocks of an epoch from `first` on, which these ids are; there are `blocks` in all."""
+    def path(self, word: int) -> list[tuple[int, int]]:
+        """The nodes and codes from the root of the Huffman tree to a word."""
+    def negative_probabilities(self) -> list[float]:
+        """With which probability each word is drawn."""
+    def kept_shares(self) -> list[float]:
+        """Which share of its occurrences of each word is read."""

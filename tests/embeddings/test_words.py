@@ -1,0 +1,104 @@
+"""Words are those of the `regex` package's patterns; a stream of ids is the corpus."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import regex
+from hypothesis import given
+from hypothesis import strategies as st
+
+from idiolect import _native
+from idiolect.embeddings.words import RARE, RuleWords, TokenWords, WordStream
+from idiolect.errors import CorpusError
+from idiolect.text.corpus import Corpus
+from idiolect.tokenizers.base import Tokenizer
+
+PATTERNS = {
+    "letters": r"[\p{L}\p{M}]+(?:'[\p{L}\p{M}]+)*",
+    "words": r"[\p{L}\p{M}\p{N}]+(?:['\-][\p{L}\p{M}\p{N}]+)*",
+    "spaces": r"\S+",
+}
+TEXTS = ["The cat's cat SAT. The cat, ‘the’ dog’s 2nd", "a-b the 3 the dog", "", "don't — dogs' do; cat"] * 3
+
+
+@pytest.mark.parametrize("rule", PATTERNS)
+@given(text=st.text(st.sampled_from("abé中Ż5²-'’ \n\t .\u0301\u00a0😀‐"), max_size=40))
+def test_words_are_those_of_the_pattern(rule: str, text: str) -> None:
+    found = [word.decode() for word in _native.cut_words(rule, text.encode())]
+    assert found == regex.findall(PATTERNS[rule], text)
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_cut(data: bytes) -> None:
+    for rule in PATTERNS:
+        at = 0
+        for word in _native.cut_words(rule, data):
+            at = data.index(word, at) + len(word)
+
+
+def test_capitals_and_typographic_apostrophes() -> None:
+    assert RuleWords("letters").cut("Don’t watch 'Alien 3'!") == ["don't", "watch", "alien"]
+    assert RuleWords("words", lowercase=False).cut("The 1990s’ fine-tuning - Été") == [
+        "The",
+        "1990s",
+        "fine-tuning",
+        "Été",
+    ]
+    assert RuleWords("spaces").cut("I’m  here.\n") == ["i’m", "here."]
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_stream_is_the_corpus(tmp_path: Path, threads: int) -> None:
+    maker = RuleWords("letters", threads=threads)
+    stream = WordStream.write(tmp_path / "ids", Corpus.from_texts(TEXTS), maker, 6)
+    texts = [document.text for document in Corpus.from_texts(TEXTS).documents("train")]
+    counts = Counter(word for text in texts for word in maker.cut(text))
+    expected = [(word, count) for word, count in counts.most_common() if count >= 6]
+    assert list(zip(stream.vocabulary.words, stream.vocabulary.counts.tolist())) == expected
+    ids = stream.read(0, stream.blocks)
+    assert len(ids) == stream.length and (ids == -1).sum() == len(texts)
+    spoken = [[stream.vocabulary.words[i] if i != RARE else None for i in part] for part in split(ids)]
+    kept = set(stream.vocabulary.words)
+    assert spoken == [[word if word in kept else None for word in maker.cut(text)] for text in texts]
+    again = WordStream.open(tmp_path / "ids")
+    assert again is not None and again.vocabulary.words == stream.vocabulary.words and again.length == stream.length
+
+
+def split(ids: np.ndarray) -> list[list[int]]:
+    """The ids of each text."""
+    ends = np.flatnonzero(ids == -1)
+    return [part[part != -1].tolist() for part in np.split(ids, ends + 1)[:-1]]
+
+
+def test_tokens_are_words(tmp_path: Path) -> None:
+    corpus = Corpus.from_texts(TEXTS)
+    tokenizer = Tokenizer.train(corpus, kind="bpe", vocab_size=280)
+    stream = WordStream.write(tmp_path / "ids", corpus, TokenWords(tokenizer), 3)
+    texts = [document.text for document in corpus.documents("train")]
+    counts = Counter(token for text in texts for token in tokenizer.encode(text))
+    kept = {token for token, count in counts.items() if count >= 3}
+    assert len(stream.vocabulary) == len(kept)
+    by_name = {tokenizer.token_bytes(token).decode(errors="replace"): token for token in kept}
+    for part, text in zip(split(stream.read(0, stream.blocks)), texts):
+        tokens = [by_name.get(stream.vocabulary.words[i], -5) if i != RARE else RARE for i in part]
+        expected = [token if token in kept else RARE for token in tokenizer.encode(text)]
+        assert [a for a in tokens if a != -5] == [b for a, b in zip(tokens, expected) if a != -5]
+        assert len(tokens) == len(expected)
+
+
+def test_equal_names_are_told_apart() -> None:
+    tokenizer = Tokenizer.train(Corpus.from_texts(TEXTS), kind="bpe", vocab_size=256 + 20)
+    names = TokenWords(tokenizer)._names
+    assert len(set(names)) == tokenizer.vocab_size and "a" in names
+    assert f"<{names.index('a') + 100}>" in names  # a byte that is no UTF-8 by itself
+
+
+def test_too_little_text_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="Fewer than two different words occur 50 times"):
+        WordStream.write(tmp_path, Corpus.from_texts(TEXTS), RuleWords(), 50)
+    with pytest.raises(CorpusError):
+        WordStream.write(tmp_path, Corpus.from_texts(["one"]), RuleWords(), 1)
