@@ -3,6 +3,7 @@
 
 #include "../embed_model.hpp"
 #include "../embed_step.hpp"
+#include "../embed_subwords.hpp"
 #include "../embed_train.hpp"
 #include "../embed_words.hpp"
 
@@ -97,6 +98,17 @@ void bind_embed(nb::module_& module) {
              }
              return to_numpy(std::move(ids));
            }, "rule"_a, "texts"_a, "threads"_a = 0);
+
+  // embed_subwords
+  module.def("subword_buckets", [](const nb::list& words, std::size_t shortest, std::size_t longest, std::uint64_t buckets) {
+               const std::vector<std::string> held = strings(words);
+               Subwords found;
+               {
+                 nb::gil_scoped_release released;
+                 found = subwords(held, shortest, longest, buckets);
+               }
+               return nb::make_tuple(to_numpy(std::move(found.starts)), to_numpy(std::move(found.buckets)));
+             }, "words"_a, "shortest"_a, "longest"_a, "buckets"_a);
 
   // embed_kernels, embed_model, embed_step, embed_train
   module.def("embed_kernels", [] {

@@ -267,6 +267,11 @@ class WordIds:
     def ids(self, rule: str, texts: list[str], threads: int = 0) -> npt.NDArray[np.int32]:
         """The number of each word of the texts, -2 for one that is not kept, and -1 after each text."""
 
+def subword_buckets(
+    words: list[bytes], shortest: int, longest: int, buckets: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32]]:
+    """Where the n-grams of each word begin (one more place for the end), and the bucket of each n-gram."""
+
 def embed_kernels() -> list[str]:
     """The kinds of arithmetic that this processor can run, the best first."""
 
