@@ -22,6 +22,20 @@ std::size_t checked_words(const EmbedOptions& options, std::span<const std::int6
   return counts.size();
 }
 
+/// A batch sums what all its pairs do to a row, from the same values, where word2vec goes a pair at a time: with few
+/// different words that would overshoot. So the centres are a thirty-second of the number of equally frequent words that
+/// would meet as often as these do (1 / sum of p^2).
+std::size_t centres_of(const EmbedOptions& options, std::span<const std::int64_t> counts,
+                       std::span<const std::uint64_t> kept) {
+  double total = 0, squares = 0;
+  for (std::size_t word = 0; word < counts.size(); ++word) {
+    const double share = static_cast<double>(counts[word]) * static_cast<double>(kept[word]);
+    total += share;
+    squares += share * share;
+  }
+  return std::clamp<std::size_t>(static_cast<std::size_t>(total / squares * total / 32), 1, options.centres);
+}
+
 /// Small random numbers for the rows of `input`, each row from a stream of its own.
 void fill(Table<float>& rows, std::size_t width, const EmbedOptions& options) {
   constexpr std::size_t PIECE = 1 << 12;
@@ -50,6 +64,7 @@ EmbedModel::EmbedModel(const EmbedOptions& asked, std::span<const std::int64_t> 
       input(input_rows * width),
       output(output_rows * width),
       kept(kept_shares(counts, asked.sample)),
+      centres(centres_of(asked, counts, kept)),
       negatives(asked.hierarchical ? counts.first(1) : counts),
       tree(asked.hierarchical ? counts : counts.first(1)) {
   starts_.push_back(0);

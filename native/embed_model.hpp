@@ -26,7 +26,7 @@ struct EmbedOptions {
   std::size_t window = 5;    // most words on each side; how many is drawn for each centre
   std::size_t negative = 5;  // negatives that a positive pair is weighed against
   std::size_t shared = 32;   // negatives that a batch draws: a multiple of kRowStep
-  std::size_t centres = 32;  // in a batch
+  std::size_t centres = 32;  // most in a batch
   double sample = 1e-4;
   double rate = 0.025;  // learning rate at the start; it falls to a ten-thousandth of it
   std::uint64_t epochs = 5;
@@ -50,6 +50,7 @@ class EmbedModel {
 
   const Kernels* kernels = &best_kernels();
   const std::vector<std::uint64_t> kept;
+  const std::size_t centres;  // in a batch: few where the words are few, as a row must not be hit too often at once
   const Negatives negatives;
   const HuffmanTree tree;
 

@@ -46,7 +46,7 @@ class Block {
     if (at_ == words_.size()) return false;
     const EmbedOptions& options = model_.options;
     const std::size_t first = at_;
-    at_ = std::min(at_ + options.centres, words_.size());
+    at_ = std::min(at_ + model_.centres, words_.size());
     std::size_t from = first, to = at_;
     for (std::size_t i = first; i < at_; ++i) {
       from = std::min<std::size_t>(from, windows_[i].first);

@@ -77,3 +77,16 @@ def test_a_bar_is_silent_where_nobody_watches(capsys: pytest.CaptureFixture[str]
     with Bar("training", total=3, done=1) as bar:
         bar.update(2, "loss 1.0")
     assert capsys.readouterr() == ("", "")
+
+
+def test_tensorboard_reads_numbers_and_texts_and_forgets_what_was_cut_off(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    for kept in (0, 2):
+        with closing(Journal(tmp_path, step=kept)) as journal:
+            for step in range(kept + 1, 5 - kept):
+                journal.write({"step": step, "train_loss": step + kept / 10, "val_loss": None, "sample": "é 你"})
+    board = EventAccumulator(str(tmp_path / "tensorboard"))
+    board.Reload()
+    assert [(one.step, one.value) for one in board.Scalars("train_loss")] == [(1, 1.0), (2, 2.0)]
+    assert board.Tensors("sample")[0].tensor_proto.string_val[0].decode() == "```\né 你\n```"

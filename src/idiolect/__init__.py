@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from idiolect.stages.compare import compare as compare
     from idiolect.stages.complete import complete as complete
     from idiolect.stages.convert import convert as convert
+    from idiolect.stages.embed import embed as embed
     from idiolect.stages.encode import encode as encode
     from idiolect.stages.evaluate import evaluate as evaluate
     from idiolect.stages.export import export as export
@@ -62,6 +63,7 @@ _HOMES = {
     "compare": "stages.compare",
     "complete": "stages.complete",
     "convert": "stages.convert",
+    "embed": "stages.embed",
     "encode": "stages.encode",
     "evaluate": "stages.evaluate",
     "export": "stages.export",

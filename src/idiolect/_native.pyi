@@ -258,7 +258,7 @@ def count_words(counter: WordCounter, rule: str, texts: list[str]) -> None:
     """Adds the words of texts to a counter of pattern "none"."""
 
 def frequent_words(counted: CountedWords, least: int) -> tuple[list[bytes], npt.NDArray[np.int64]]:
-    """The words that occur so often or more, with their counts, the most frequent first; of equals, the one met first."""
+    """The words that occur so often or more, with their counts, the most frequent first."""
 
 class WordIds:
     """The words that are kept. Raises ValueError where one stands there twice."""
@@ -311,7 +311,7 @@ class EmbedModel:
     ) -> None: ...
     @property
     def input(self) -> npt.NDArray[np.float32]:
-        """The rows of words, then of buckets, as they lie in memory: a multiple of 16 numbers each, zeros at the end."""
+        """The rows of words, then of buckets, as they lie in memory: filled up by zeros to a multiple of 16."""
     @property
     def output(self) -> npt.NDArray[np.float32]:
         """The rows of words, or of the nodes of the Huffman tree."""

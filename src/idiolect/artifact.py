@@ -48,7 +48,7 @@ RECORDS = (
     *("report.html", "run.json", "snapshots", "tensorboard"),
 )
 """Files about the run rather than of its result: hashed and verified, but not part of the digest."""
-SCRATCH = ("checkpoints", "recipe", ".lock")
+SCRATCH = ("checkpoints", "ids", "recipe", ".lock")
 """What an unfinished run keeps beside its payload; it is dropped when the artifact is whole."""
 NOTES = ("README.md",)
 """What people may write on in a finished artifact: a model's card. It is no part of what is verified."""

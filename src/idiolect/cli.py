@@ -28,6 +28,7 @@ VERBS = {
     "inspect": "Show how a tokenizer cuts a text.",
     "convert": "Write a tokenizer or word vectors for another tool.",
     "encode": "Turn text into tokens on disk.",
+    "embed": "Learn a vector for each word of a text.",
     "neighbours": "Name the words nearest to a word.",
     "analogy": "Answer what is to c as b is to a.",
     "pretrain": "Train a language model on tokens.",

@@ -8,16 +8,14 @@ from __future__ import annotations
 import json
 import math
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-if TYPE_CHECKING:
-    from torch.utils.tensorboard import SummaryWriter
 
 console = Console(stderr=True, highlight=False)
 
@@ -47,12 +45,12 @@ class Journal:
     """
 
     def __init__(self, folder: Path, *, length: int = 0, step: int = 0) -> None:
-        from torch.utils.tensorboard import SummaryWriter  # slow to import
+        from tensorboard.summary.writer.event_file_writer import EventFileWriter  # slow to import
 
         self._file = open(folder / "metrics.jsonl", "ab")  # noqa: SIM115  closed by `close`
         self._file.seek(self._file.truncate(min(length, self._file.tell())))
-        board = str(folder / "tensorboard")
-        self._board: SummaryWriter = SummaryWriter(board, purge_step=step + 1)
+        self._board = EventFileWriter(str(folder / "tensorboard"))
+        self._board.add_event(_event(step + 1, session_log={"status": "START"}))  # what came after `step` is void
 
     def write(self, line: Line) -> None:
         """Append a line; its numbers go to TensorBoard under the same names, its text as text."""
@@ -60,11 +58,9 @@ class Journal:
         self._file.write(text.encode() + b"\n")
         self._file.flush()
         step = line.get("step")
-        for name, value in line.items():
-            if isinstance(value, str):
-                self._board.add_text(name, f"```\n{value}\n```", step)
-            elif value is not None and name != "step":
-                self._board.add_scalar(name, value, step)
+        values = [_value(name, value) for name, value in line.items() if value is not None and name != "step"]
+        if values:
+            self._board.add_event(_event(int(line.get("step") or 0), summary={"value": values}))
 
     def position(self) -> int:
         """Bytes of metrics.jsonl so far, all on the disk."""
@@ -83,9 +79,43 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
         return [json.loads(line) for line in file]
 
 
+def _event(step: int, **content: object) -> Any:
+    """What TensorBoard reads, for a step. (torch has a writer of such files, but is slow and large to import.)"""
+    from tensorboard.compat.proto.event_pb2 import Event
+
+    return Event(wall_time=time.time(), step=step, **content)
+
+
+def _value(name: str, value: float | int | str) -> dict[str, object]:
+    """A number of an event, or a text, which TensorBoard shows as Markdown."""
+    if not isinstance(value, str):
+        return {"tag": name, "simple_value": float(value)}
+    text = {"dtype": "DT_STRING", "string_val": [f"```\n{value}\n```".encode()], "tensor_shape": {"dim": [{"size": 1}]}}
+    return {"tag": name, "metadata": {"plugin_data": {"plugin_name": "text"}}, "tensor": text}
+
+
 def _plain(value: float | int | str | None) -> float | int | str | None:
     """JSON has no NaN and no infinity: they are written as null."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def amount(size: float) -> str:
+    """Bytes for a person: "3.2 MB"."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "bytes" or size >= 100 else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+def duration(seconds: float) -> str:
+    """Seconds for a person: "2 min 5 s"."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
 
 
 class Bar:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from idiolect import _native
+from idiolect.embeddings.of_models import token_names
 from idiolect.embeddings.words import RARE, RuleWords, TokenWords, WordStream
 from idiolect.errors import CorpusError
 from idiolect.text.corpus import Corpus
@@ -80,21 +81,13 @@ def test_tokens_are_words(tmp_path: Path) -> None:
     stream = WordStream.write(tmp_path / "ids", corpus, TokenWords(tokenizer), 3)
     texts = [document.text for document in corpus.documents("train")]
     counts = Counter(token for text in texts for token in tokenizer.encode(text))
-    kept = {token for token, count in counts.items() if count >= 3}
-    assert len(stream.vocabulary) == len(kept)
-    by_name = {tokenizer.token_bytes(token).decode(errors="replace"): token for token in kept}
+    names = token_names(tokenizer, tokenizer.vocab_size)
+    kept = {names[token]: count for token, count in counts.items() if count >= 3}
+    assert dict(zip(stream.vocabulary.words, stream.vocabulary.counts.tolist())) == kept
     for part, text in zip(split(stream.read(0, stream.blocks)), texts):
-        tokens = [by_name.get(stream.vocabulary.words[i], -5) if i != RARE else RARE for i in part]
-        expected = [token if token in kept else RARE for token in tokenizer.encode(text)]
-        assert [a for a in tokens if a != -5] == [b for a, b in zip(tokens, expected) if a != -5]
-        assert len(tokens) == len(expected)
-
-
-def test_equal_names_are_told_apart() -> None:
-    tokenizer = Tokenizer.train(Corpus.from_texts(TEXTS), kind="bpe", vocab_size=256 + 20)
-    names = TokenWords(tokenizer)._names
-    assert len(set(names)) == tokenizer.vocab_size and "a" in names
-    assert f"<{names.index('a') + 100}>" in names  # a byte that is no UTF-8 by itself
+        spoken = [stream.vocabulary.words[i] if i != RARE else None for i in part]
+        expected = [names[token] for token in tokenizer.encode(text)]
+        assert spoken == [name if name in kept else None for name in expected]
 
 
 def test_too_little_text_is_refused(tmp_path: Path) -> None:

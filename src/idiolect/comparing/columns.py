@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from idiolect.comparing.outcomes import Outcome
+from idiolect.journal import amount
 from idiolect.report import number
-from idiolect.train.forecast import amount
 
 
 @dataclass(frozen=True, slots=True)

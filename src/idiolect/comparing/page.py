@@ -10,8 +10,8 @@ from idiolect.comparing.outcomes import Compared, Outcome, Training
 from idiolect.comparing.settings import Budget
 from idiolect.comparing.variants import Variant, differences
 from idiolect.figures import LineChart, Series
+from idiolect.journal import duration
 from idiolect.report import Report
-from idiolect.train.forecast import duration
 
 MOST_COLUMNS = 6
 """Settings that stand beside each other in a table; more stand below each other."""

@@ -3,8 +3,8 @@
 A batch is what a step of training looks at: `centres` that follow each other in a text, the words around them, and, for
 negative sampling, words drawn once for the whole batch. The loss of a pair (x, word) is
 
-    negative sampling      -log s(x · y_word) + negative / K * sum of -log s(-x · y_k) over the K negatives but for `word`
-    hierarchical softmax   sum of -log s(± x · y_node) over the nodes of the path to `word`: + where its code is 0
+    negative sampling      -log s(x · y_word) + negative / K * sum of -log s(-x · y_k) over the negatives k but `word`
+    hierarchical softmax   sum of -log s(± x · y_node) over the nodes of the path to `word`: + for code 0
 
 (s: the logistic function), where x is, for skip-gram, the vector of one word of the window, which makes a pair each, and
 for CBOW the mean of all of them. The vector of a word is the mean of its rows: its own and its n-grams'.

@@ -1,7 +1,7 @@
 """Vectors for unseen words: the mean of the vectors of their character n-grams, as in fastText.
 
-An n-gram has no row of its own: it is hashed into one of K buckets, by fastText's hash, so that buckets can be exchanged
-with it (Bojanowski et al. 2017, "Enriching Word Vectors with Subword Information", section 3.2).
+An n-gram has no row of its own: it is hashed into one of K buckets, by fastText's hash, so that buckets can be
+exchanged with it (Bojanowski et al. 2017, "Enriching Word Vectors with Subword Information", section 3.2).
 
 Memory: 4 K D bytes.
 """

@@ -27,6 +27,7 @@ from idiolect.embeddings.files import FileFormat, read_file, write_file
 from idiolect.embeddings.mapped import mapped_tensors
 from idiolect.embeddings.search import Floats, Rows, best_rows
 from idiolect.embeddings.spelling import near
+from idiolect.embeddings.subwords import Subwords
 from idiolect.errors import ArtifactError, UsageError, VectorsError
 
 FORMAT: Final = 1
@@ -313,6 +314,7 @@ def _load_folder(folder: Path) -> Vectors:
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
         words = [_unescaped(line) for line in (folder / WORDS).read_bytes().split(b"\n")[:-1]]
         kind, shape = str(about["kind"]), (int(about["words"]), int(about["dim"]))
+        lengths = (int(about["subwords"]["minn"]), int(about["subwords"]["maxn"])) if "subwords" in about else None
     except OSError as error:
         raise VectorsError(f"{folder} is no folder of word vectors ({error.strerror}: {error.filename}).") from error
     except (ValueError, KeyError, TypeError) as error:
@@ -323,7 +325,13 @@ def _load_folder(folder: Path) -> Vectors:
     fits = matrix is not None and matrix.dtype == np.float32 and matrix.shape == shape and len(words) == shape[0]
     if matrix is None or not fits or (counts is not None and counts.dtype != np.int64):
         raise VectorsError(f"The files in {folder} do not belong together: make it again.")
-    return Vectors(words, matrix, counts, kind=kind)
+    subwords = None
+    if lengths is not None:
+        buckets = tensors.get("buckets")
+        if buckets is None or buckets.dtype != np.float32 or buckets.shape[1:] != shape[1:]:
+            raise VectorsError(f"The files in {folder} do not belong together: make it again.")
+        subwords = Subwords(*lengths, buckets)
+    return Vectors(words, matrix, counts, subwords, kind=kind)
 
 
 def _escaped(word: str) -> bytes:

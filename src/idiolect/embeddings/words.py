@@ -1,8 +1,8 @@
 """Words for word vectors: what a word is, how often each occurs, and a corpus as a stream of their ids on disk.
 
-Words come by a rule (native/embed_words), or are the tokens of a trained tokenizer. A corpus is read twice: once to count
-its words, once to write their ids (int32) into a file, from which every epoch is read a stretch at a time. In the file -1
-stands after each text, and -2 for a word that is not kept.
+Words come by a rule (native/embed_words), or are the tokens of a trained tokenizer. A corpus is read twice: once to
+count its words, once to write their ids (int32) into a file, from which every epoch is read a stretch at a time. In the
+file -1 stands after each text, and -2 for a word that is not kept.
 
     <folder>/ids.i32            the stream
     <folder>/vocabulary.json    words and counts, the most frequent first; written last, so that where it is, all is
@@ -109,12 +109,14 @@ class RuleWords:
 
 
 class TokenWords:
-    """The tokens of a tokenizer, as words. A word is called by the token's text, one that is no UTF-8 by its id: <17>."""
+    """The tokens of a tokenizer, as words, by the names that `of_models.token_names` gives them."""
 
     def __init__(self, tokenizer: Tokenizer, *, threads: int = 0) -> None:
+        from idiolect.embeddings.of_models import token_names  # it brings torch, which words by a rule do without
+
         self._tokenizer = tokenizer
         self._threads = threads
-        self._names = _names(tokenizer)
+        self._names = token_names(tokenizer, tokenizer.vocab_size)
 
     def count(self, corpus: Corpus, least: int) -> Vocabulary:
         counts = np.zeros(self._tokenizer.vocab_size, np.int64)
@@ -133,18 +135,6 @@ class TokenWords:
     def _encoded(self, corpus: Corpus) -> Iterator[tuple[NDArray[np.uint32], NDArray[np.int64]]]:
         for batch in corpus.batches("train"):
             yield self._tokenizer.encode_many(as_strings(batch), threads=self._threads)
-
-
-def _names(tokenizer: Tokenizer) -> list[str]:
-    """What each token is called: different tokens, differently."""
-    names: dict[str, None] = {}
-    for token in range(tokenizer.vocab_size):
-        try:
-            name = tokenizer.token_bytes(token).decode()
-        except UnicodeDecodeError:
-            name = ""
-        names[f"<{token}>" if not name or name in names else name] = None
-    return list(names)
 
 
 @dataclass(frozen=True, slots=True)

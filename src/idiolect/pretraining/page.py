@@ -8,12 +8,11 @@ from typing import Any
 
 from idiolect.evaluation.comparison import Comparison
 from idiolect.figures import LineChart, Series
-from idiolect.journal import read_metrics
+from idiolect.journal import amount, duration, read_metrics
 from idiolect.pretraining.paths import paths_chart
 from idiolect.pretraining.run import Prepared
 from idiolect.pretraining.settings import PretrainSettings
 from idiolect.report import Report
-from idiolect.train.forecast import amount, duration
 from idiolect.train.loop import Run
 
 ACCURACIES = {

@@ -12,14 +12,14 @@ from idiolect.data.tokens import Tokens
 from idiolect.disk import write_durably
 from idiolect.errors import CorpusError, TokenizerError
 from idiolect.evaluation.perplexity import Score
-from idiolect.journal import say
+from idiolect.journal import amount, duration, say
 from idiolect.models.build import count_parameters
 from idiolect.pretraining.masked_tokens import masked_tokens
 from idiolect.pretraining.next_token import next_token
 from idiolect.pretraining.settings import PretrainSettings
 from idiolect.pretraining.task import Task
 from idiolect.tokenizers.base import Tokenizer
-from idiolect.train.forecast import Forecast, amount, duration
+from idiolect.train.forecast import Forecast
 from idiolect.train.loop import Run, fit, pace
 
 

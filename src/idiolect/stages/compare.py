@@ -22,12 +22,11 @@ from idiolect.config import verb
 from idiolect.data.tokens import Tokens
 from idiolect.disk import write_durably
 from idiolect.evaluation.comparison import baselines_on_tokens
-from idiolect.journal import say, speaks
+from idiolect.journal import duration, say, speaks
 from idiolect.pretraining.run import prepare
 from idiolect.stages.page import close_page, page
 from idiolect.stages.training import train
 from idiolect.tokenizers.base import Tokenizer
-from idiolect.train.forecast import duration
 
 
 @verb

@@ -7,12 +7,11 @@ from pathlib import Path
 from idiolect.artifact import Artifact, Recipe, check_target, unchanged
 from idiolect.compute import set_up, tear_down
 from idiolect.config import verb
-from idiolect.journal import say
+from idiolect.journal import duration, say
 from idiolect.language_model import LanguageModel
 from idiolect.pretraining.run import as_forecast
 from idiolect.pretraining.settings import PretrainSettings
 from idiolect.stages.training import train
-from idiolect.train.forecast import duration
 
 
 @verb

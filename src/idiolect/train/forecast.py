@@ -98,22 +98,3 @@ def timed(update: Callable[[int], object], compute: Compute, seconds: float, mos
         update(len(times) + 1)
         times.append(time.perf_counter() - start)
     return times
-
-
-def amount(size: float) -> str:
-    """Bytes for a person: "3.2 MB"."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "bytes" or size >= 100 else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"
-
-
-def duration(seconds: float) -> str:
-    """Seconds for a person: "2 min 5 s"."""
-    if seconds < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"

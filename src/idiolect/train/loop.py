@@ -12,8 +12,8 @@ import math
 import signal
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -24,10 +24,11 @@ from idiolect.compute import Compute, Precision, peak_memory
 from idiolect.data.batch import Batch
 from idiolect.data.order import key_of
 from idiolect.errors import Interrupted, TrainingError
-from idiolect.journal import Bar, Journal, say
+from idiolect.journal import Bar, Journal, amount, duration, say
 from idiolect.models.model import Model
+from idiolect.signals import noting_signals
 from idiolect.train.checkpoint import State, all_finite, newest_checkpoint, read_checkpoint, save_checkpoint
-from idiolect.train.forecast import LONG_RUN, Forecast, amount, duration, rehearse, timed
+from idiolect.train.forecast import LONG_RUN, Forecast, rehearse, timed
 from idiolect.train.optim import build_optimizers
 from idiolect.train.parallel import Carrying, Group, Objective, Step
 from idiolect.train.paths import save_snapshot
@@ -122,7 +123,7 @@ def fit(
         return state.step >= plan.steps or 0 < plan.patience <= state.evaluations_without_gain
 
     closing_journal = nullcontext() if journal is None else closing(journal)
-    with closing_journal, _signals() as asked, Bar("training", plan.steps, state.step) as bar:
+    with closing_journal, noting_signals() as asked, Bar("training", plan.steps, state.step) as bar:
         snapshot()
         while not finished():
             began = time.perf_counter()
@@ -316,20 +317,3 @@ def _load_weights(model: Model, weights: Mapping[str, torch.Tensor]) -> None:
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.copy_(weights[name])
-
-
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Within it, Ctrl-C and SIGTERM are noted in the list instead of ending the process at once."""
-    asked: list[int] = []
-    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        for number in previous:
-            signal.signal(number, lambda received, _: asked.append(received))
-    except ValueError:  # not in the main thread, as in some notebooks: signals stay as they are
-        previous = {}
-    try:
-        yield asked
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

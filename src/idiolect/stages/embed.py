@@ -1,0 +1,141 @@
+"""`embed`: words as vectors, learnt from the training part of a corpus."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from idiolect.artifact import Artifact, Recipe, check_target, create, unchanged
+from idiolect.config import verb
+from idiolect.embeddings.learning import LearningSettings, Learnt, learn, memory_needed
+from idiolect.embeddings.subwords import check_lengths, enough_buckets
+from idiolect.embeddings.vectors import Vectors
+from idiolect.embeddings.words import Rule, RuleWords, TokenWords, Words, WordStream
+from idiolect.errors import UsageError
+from idiolect.journal import amount, duration, say
+from idiolect.stages.embed_page import embed_page
+from idiolect.text.corpus import Corpus
+from idiolect.text.settings import ReadingSettings
+from idiolect.tokenizers.base import Tokenizer
+
+
+@dataclass(frozen=True)
+class WordSettings:
+    """Words."""
+
+    words: Rule = "letters"
+    """What a word is: letters and the apostrophes between them; also digits, and hyphens between them; or whatever
+    stands between spaces."""
+    lowercase: bool = True
+    """Make capitals small letters first."""
+    tokenizer: Path | None = None
+    """Folder of a tokenizer, whose tokens are the words instead."""
+    min_count: int = 5
+    """A word that occurs less often is left out."""
+
+    def maker(self, threads: int) -> Words:
+        """What makes the words that are asked for."""
+        if self.min_count < 1:
+            raise UsageError(f"'min_count' must be at least 1, not {self.min_count}.")
+        if self.tokenizer is not None:
+            return TokenWords(Tokenizer.load(self.tokenizer), threads=threads)
+        return RuleWords(self.words, lowercase=self.lowercase, threads=threads)
+
+
+@dataclass(frozen=True)
+class EmbedSettings(LearningSettings, WordSettings, ReadingSettings):
+    """Vectors."""
+
+    kind: Literal["skipgram", "cbow"] = "skipgram"
+    """What learns: predict the words around each word, or each word from the mean of those around it."""
+    subwords: str = ""
+    """Lengths of the character n-grams that words are also made of, as in fastText: 3-6. Unseen words have vectors
+    then."""
+    buckets: int = 0
+    """Buckets for the n-grams; 0: twice as many as there are different n-grams, at most fastText's 2,000,000."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.buckets < 0:
+            raise UsageError(f"'buckets' must be at least 0, not {self.buckets}.")
+        if self.buckets and not self.subwords:
+            raise UsageError("--buckets are for n-grams: give their lengths, such as --subwords 3-6.")
+        if self.subwords:
+            self.lengths()
+
+    def lengths(self) -> tuple[int, int]:
+        """Characters of the shortest and the longest n-gram."""
+        found = re.fullmatch(r"(\d{1,3})-(\d{1,3})", self.subwords)
+        if not found:
+            raise UsageError(f"'subwords' are the lengths of n-grams, such as 3-6, not '{self.subwords}'.")
+        check_lengths(int(found[1]), int(found[2]))
+        return int(found[1]), int(found[2])
+
+
+@verb
+def embed(texts: Sequence[str], settings: EmbedSettings, *, out: Path, force: bool = False) -> Vectors:
+    """Learn a vector for each word of a text.
+
+    Stopped at any instant, the same command resumes it.
+
+    Example:
+        >>> vectors = idiolect.embed(["letters/"], dim=100, epochs=5, out="vectors")
+        >>> vectors.neighbours("king")
+    """
+    words = settings.maker(settings.threads)
+    corpus = settings.corpus(texts)
+    parents = {"corpus": corpus.provenance()}
+    if settings.tokenizer is not None:
+        parents["tokenizer"] = Artifact.open(settings.tokenizer, "tokenizer").provenance()
+    made_by = replace(settings, threads=0) if settings.deterministic else settings  # their number changes nothing then
+    recipe = Recipe("vectors", made_by, parents)
+    if unchanged(out, recipe) and not force:
+        say(f"{out} is up to date.")
+        return Vectors.load(out)
+    check_target(out, recipe, force=force, resume=True)  # before the long part
+    with create(out, recipe, force=force, resume=True) as folder:
+        stream = _stream(folder / "ids", corpus, words, settings)
+        learnt = _learn(stream, settings, folder)
+        vectors = Vectors(
+            stream.vocabulary.words,
+            learnt.matrix_VD,
+            stream.vocabulary.counts,
+            learnt.subwords,
+            kind=settings.kind,
+        )
+        vectors.save(folder)
+        embed_page(vectors, stream, learnt, folder, recipe, out).write(folder / "report.html")
+    say(f"Learnt vectors of {len(vectors):,} words in {duration(learnt.state.seconds)} into {out}.")
+    return Vectors.load(out)
+
+
+def _stream(folder: Path, corpus: Corpus, words: Words, settings: EmbedSettings) -> WordStream:
+    """The words of the corpus as ids, as an unfinished run may have left them."""
+    found = WordStream.open(folder)
+    if found is not None:
+        return found
+    say("Counting words.")
+    stream = WordStream.write(folder, corpus, words, settings.min_count)
+    if stream.vocabulary.missing:
+        say(
+            f"There are more different words than memory is given to: of any one word, at most "
+            f"{stream.vocabulary.missing:,} occurrences are missing from its count."
+        )
+    return stream
+
+
+def _learn(stream: WordStream, settings: EmbedSettings, folder: Path) -> Learnt:
+    subwords = None
+    if settings.subwords:
+        minn, maxn = settings.lengths()
+        subwords = (minn, maxn, settings.buckets or enough_buckets(stream.vocabulary.words, minn, maxn))
+    vocabulary = stream.vocabulary
+    memory = memory_needed(len(vocabulary), settings, subwords[2] if subwords else 0)
+    say(
+        f"Learning vectors of {len(vocabulary):,} words from {vocabulary.counts.sum():,} words of text, "
+        f"{settings.epochs} times; the matrices take {amount(memory)}."
+    )
+    return learn(stream, settings, folder, kind=settings.kind, subwords=subwords)

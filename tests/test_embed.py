@@ -1,0 +1,91 @@
+"""The verb `embed`: a folder of vectors from a text, with its page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import idiolect
+from idiolect.artifact import Artifact
+from idiolect.cli import main
+from idiolect.errors import ArtifactError, CorpusError, UsageError
+
+TEXT = "the king and the queen sat. the man and the woman ran, and the king's man sang " * 400
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    path = tmp_path / "text.txt"
+    path.write_text(TEXT)
+    return path
+
+
+def small(text: Path, out: Path, **changed: object) -> idiolect.Vectors:
+    return idiolect.embed([str(text)], out=out, **{"dim": 8, "epochs": 1, "sample": 0.0, **changed})  # type: ignore[no-any-return]
+
+
+def test_vectors_from_the_command_line(text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "vectors"
+    assert main(["embed", str(text), "--dim", "8", "--epochs", "2", "--kind", "cbow", "--out", str(out)]) == 0
+    vectors = idiolect.Vectors.load(out)
+    assert vectors.words[:2] == ["the", "and"] and "king's" in vectors and vectors.matrix.shape == (10, 8)
+    assert vectors.counts is not None and (np.diff(vectors.counts) <= 0).all()
+    page = (out / "report.html").read_text()
+    assert "Neighbours" in page and "Throughput" in page
+    names = {path.name for path in out.iterdir()}
+    assert "ids" not in names and "checkpoints" not in names
+    list(Artifact.open(out, "vectors").verify())
+    capsys.readouterr()
+    assert main(["embed", str(text), "--dim", "8", "--epochs", "2", "--kind", "cbow", "--out", str(out)]) == 0
+    assert "up to date" in capsys.readouterr().err
+
+
+def test_over_the_tokens_of_a_tokenizer(text: Path, tmp_path: Path) -> None:
+    idiolect.tokenize([str(text)], vocab_size=280, out=tmp_path / "tok")
+    vectors = small(text, tmp_path / "vectors", tokenizer=tmp_path / "tok")
+    assert "▁the" in vectors
+    assert Artifact.open(tmp_path / "vectors").parents.keys() == {"corpus", "tokenizer"}
+
+
+def test_subwords_give_unseen_words_a_vector(text: Path, tmp_path: Path) -> None:
+    vectors = small(text, tmp_path / "vectors", subwords="3-6")
+    assert "kingly" not in vectors and vectors.vector("kingly").shape == (8,)
+
+
+def test_the_number_of_threads_is_no_part_of_a_deterministic_result(text: Path, tmp_path: Path) -> None:
+    digests = set()
+    for threads in (1, 2):
+        small(text, tmp_path / str(threads), deterministic=True, threads=threads)
+        manifest = Artifact.open(tmp_path / str(threads)).manifest
+        digests |= {manifest["digest"], manifest["recipe"]}
+    assert len(digests) == 2
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "sentence"),
+    [
+        ({"min_count": 10**6}, CorpusError, "lower --min-count"),
+        ({"subwords": "6-3"}, UsageError, "3-6"),
+        ({"subwords": "three"}, UsageError, "3-6"),
+        ({"buckets": 5}, UsageError, "--subwords"),
+        ({"min_count": 0}, UsageError, "min_count"),
+        ({"tokenizer": Path("nowhere")}, Exception, "nowhere"),
+        ({"kind": "glov"}, UsageError, "kind"),
+    ],
+)
+def test_what_cannot_be_is_said_in_a_sentence(
+    text: Path, tmp_path: Path, changed: dict[str, object], error: type[Exception], sentence: str
+) -> None:
+    with pytest.raises(error, match=sentence):
+        small(text, tmp_path / "vectors", **changed)
+    assert not (tmp_path / "vectors").exists()
+
+
+def test_a_folder_that_is_something_else_stays(text: Path, tmp_path: Path) -> None:
+    (tmp_path / "vectors").mkdir()
+    (tmp_path / "vectors" / "mine").write_text("mine")
+    with pytest.raises(ArtifactError):
+        small(text, tmp_path / "vectors")
+    assert (tmp_path / "vectors" / "mine").read_text() == "mine"
