@@ -49,8 +49,9 @@ def test_over_the_tokens_of_a_tokenizer(text: Path, tmp_path: Path) -> None:
     assert Artifact.open(tmp_path / "vectors").parents.keys() == {"corpus", "tokenizer"}
 
 
-def test_subwords_give_unseen_words_a_vector(text: Path, tmp_path: Path) -> None:
-    vectors = small(text, tmp_path / "vectors", subwords="3-6")
+def test_phrases_and_vectors_of_unseen_words(text: Path, tmp_path: Path) -> None:
+    vectors = small(text, tmp_path / "vectors", subwords="3-6", phrases=2, phrase_threshold=1.5)
+    assert any("_" in word for word in vectors.words)
     assert "kingly" not in vectors and vectors.vector("kingly").shape == (8,)
 
 

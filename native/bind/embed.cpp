@@ -2,6 +2,7 @@
 #include "python.hpp"
 
 #include "../embed_model.hpp"
+#include "../embed_phrases.hpp"
 #include "../embed_step.hpp"
 #include "../embed_subwords.hpp"
 #include "../embed_train.hpp"
@@ -98,6 +99,27 @@ void bind_embed(nb::module_& module) {
              }
              return to_numpy(std::move(ids));
            }, "rule"_a, "texts"_a, "threads"_a = 0);
+
+  // embed_phrases
+  nb::class_<PairCounter>(module, "PairCounter")
+      .def(nb::init<std::size_t>(), "most_pairs"_a = std::size_t{1} << 22)
+      .def("add", [](PairCounter& counter, Given<std::int32_t> ids) {
+             nb::gil_scoped_release released;
+             counter.add(span_of(ids));
+           }, "ids"_a)
+      .def("phrases", [](const PairCounter& counter, Given<std::int64_t> counts, std::int64_t least, double threshold) {
+             return counter.phrases(span_of(counts), least, threshold);
+           }, "counts"_a, "least"_a, "threshold"_a);
+  nb::class_<PhraseJoiner>(module, "PhraseJoiner")
+      .def(nb::init<const std::vector<WordPair>&, std::int32_t>(), "phrases"_a, "first"_a)
+      .def("join", [](PhraseJoiner& joiner, Given<std::int32_t> ids) {
+             std::vector<std::int32_t> joined;
+             {
+               nb::gil_scoped_release released;
+               joined = joiner.join(span_of(ids));
+             }
+             return to_numpy(std::move(joined));
+           }, "ids"_a);
 
   // embed_subwords
   module.def("subword_buckets", [](const nb::list& words, std::size_t shortest, std::size_t longest, std::uint64_t buckets) {

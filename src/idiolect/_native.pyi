@@ -267,6 +267,22 @@ class WordIds:
     def ids(self, rule: str, texts: list[str], threads: int = 0) -> npt.NDArray[np.int32]:
         """The number of each word of the texts, -2 for one that is not kept, and -1 after each text."""
 
+class PairCounter:
+    """Counts words that follow each other."""
+
+    def __init__(self, most_pairs: int = 4194304) -> None: ...
+    def add(self, ids: npt.NDArray[np.int32]) -> None:
+        """The next stretch of a stream of ids."""
+    def phrases(self, counts: npt.NDArray[np.int64], least: int, threshold: float) -> list[tuple[int, int]]:
+        """The pairs that score above the threshold, in rising order."""
+
+class PhraseJoiner:
+    """Puts the number `first` + n in place of the two words of phrase n."""
+
+    def __init__(self, phrases: list[tuple[int, int]], first: int) -> None: ...
+    def join(self, ids: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+        """The next stretch of a stream of ids; the last of them may be kept back until the next call."""
+
 def subword_buckets(
     words: list[bytes], shortest: int, longest: int, buckets: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32]]:

@@ -57,7 +57,6 @@ class Journal:
         text = json.dumps({name: _plain(value) for name, value in line.items()}, ensure_ascii=False)
         self._file.write(text.encode() + b"\n")
         self._file.flush()
-        step = line.get("step")
         values = [_value(name, value) for name, value in line.items() if value is not None and name != "step"]
         if values:
             self._board.add_event(_event(int(line.get("step") or 0), summary={"value": values}))

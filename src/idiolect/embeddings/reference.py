@@ -6,8 +6,8 @@ negative sampling, words drawn once for the whole batch. The loss of a pair (x, 
     negative sampling      -log s(x · y_word) + negative / K * sum of -log s(-x · y_k) over the negatives k but `word`
     hierarchical softmax   sum of -log s(± x · y_node) over the nodes of the path to `word`: + for code 0
 
-(s: the logistic function), where x is, for skip-gram, the vector of one word of the window, which makes a pair each, and
-for CBOW the mean of all of them. The vector of a word is the mean of its rows: its own and its n-grams'.
+(s: the logistic function), where x is, for skip-gram, the vector of one word of the window, which makes a pair each,
+and for CBOW the mean of all of them. The vector of a word is the mean of its rows: its own and its n-grams'.
 
 Each of several rows averaged into a vector moves by the whole gradient of the vector, as in word2vec and fastText.
 

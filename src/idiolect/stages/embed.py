@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Literal
 from idiolect.artifact import Artifact, Recipe, check_target, create, unchanged
 from idiolect.config import verb
 from idiolect.embeddings.learning import LearningSettings, Learnt, learn, memory_needed
+from idiolect.embeddings.phrases import join_phrases
 from idiolect.embeddings.subwords import check_lengths, enough_buckets
 from idiolect.embeddings.vectors import Vectors
 from idiolect.embeddings.words import Rule, RuleWords, TokenWords, Words, WordStream
@@ -36,10 +38,17 @@ class WordSettings:
     min_count: int = 5
     """A word that occurs less often is left out."""
 
+    phrases: int = 0
+    """Passes that join words which often follow each other into one: new_york. 2 or 3 make longer phrases."""
+    phrase_threshold: float = 100.0
+    """How many times as often as by chance two words must follow each other to be a phrase."""
+
     def maker(self, threads: int) -> Words:
         """What makes the words that are asked for."""
         if self.min_count < 1:
             raise UsageError(f"'min_count' must be at least 1, not {self.min_count}.")
+        if not 0 <= self.phrases <= 10 or not self.phrase_threshold > 0:
+            raise UsageError("phrases are joined in 0 to 10 passes, with a threshold above 0.")
         if self.tokenizer is not None:
             return TokenWords(Tokenizer.load(self.tokenizer), threads=threads)
         return RuleWords(self.words, lowercase=self.lowercase, threads=threads)
@@ -113,12 +122,19 @@ def embed(texts: Sequence[str], settings: EmbedSettings, *, out: Path, force: bo
 
 
 def _stream(folder: Path, corpus: Corpus, words: Words, settings: EmbedSettings) -> WordStream:
-    """The words of the corpus as ids, as an unfinished run may have left them."""
-    found = WordStream.open(folder)
-    if found is not None:
-        return found
-    say("Counting words.")
-    stream = WordStream.write(folder, corpus, words, settings.min_count)
+    """The words of the corpus as ids, as far as an unfinished run left them; each pass over phrases in a folder."""
+    done = settings.phrases
+    while (stream := WordStream.open(folder / str(done))) is None and done > 0:
+        done -= 1
+    if stream is None:
+        say("Counting words.")
+        stream = WordStream.write(folder / "0", corpus, words, settings.min_count)
+    for number in range(done + 1, settings.phrases + 1):
+        before = len(stream.vocabulary)
+        joined = folder / str(number)
+        stream = join_phrases(stream, joined, threshold=settings.phrase_threshold, least=settings.min_count)
+        shutil.rmtree(folder / str(number - 1))
+        say(f"Joined phrases, pass {number}: {before:,} words became {len(stream.vocabulary):,}.")
     if stream.vocabulary.missing:
         say(
             f"There are more different words than memory is given to: of any one word, at most "
