@@ -13,7 +13,7 @@
 namespace idiolect {
 namespace {
 
-constexpr std::size_t kMeasured = 16;  // one batch in so many is measured
+constexpr std::size_t kMeasured = 64;  // one batch in so many is measured
 
 /// A block of ids, what is left of it after subsampling, and its batches.
 class Block {

@@ -28,7 +28,7 @@ constexpr std::int32_t kRareWord = -2;   // a word that is not in the vocabulary
 struct Trained {
   std::int64_t words = 0;    // of the vocabulary
   std::int64_t centres = 0;  // of these, that were not left out
-  double loss = 0;           // summed over the pairs that were measured: every sixteenth batch
+  double loss = 0;           // summed over the pairs that were measured: every 64th batch
   std::int64_t pairs = 0;    // how many these are
 };
 

@@ -53,3 +53,9 @@ def test_damaged_rule_tables_are_refused_or_applied_without_a_fault(tmp_path: Pa
 def test_learning_and_encoding_random_texts_and_wrong_settings_without_a_fault(tmp_path: Path, seed: int) -> None:
     core = sorted(path.name for path in NATIVE.glob("*.cpp"))
     run(tmp_path, "fuzz_tokenizers", core, 10_000, seed)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_word_vectors_of_random_texts_are_learnt_without_a_fault(tmp_path: Path, seed: int) -> None:
+    core = sorted(path.name for path in NATIVE.glob("*.cpp"))
+    run(tmp_path, "fuzz_embed", core, seed, 300)

@@ -49,7 +49,7 @@ def embed_page(vectors: Vectors, stream: WordStream, learnt: Learnt, folder: Pat
             x_label="million ids read",
             y_label="nats per pair",
             caption="Of a word and one of its context: its own −log p and those of the words drawn against it, or of "
-            "the nodes on its path. One batch in sixteen is measured.",
+            "the nodes on its path. One batch in 64 is measured.",
         ),
         LineChart(
             "Throughput",
