@@ -33,7 +33,7 @@ def test_vectors_from_the_command_line(text: Path, tmp_path: Path, capsys: pytes
     assert vectors.words[:2] == ["the", "and"] and "king's" in vectors and vectors.matrix.shape == (10, 8)
     assert vectors.counts is not None and (np.diff(vectors.counts) <= 0).all()
     page = (out / "report.html").read_text()
-    assert "Neighbours" in page and "Throughput" in page
+    assert "Ask the vectors" in page and "Throughput" in page
     names = {path.name for path in out.iterdir()}
     assert "ids" not in names and "checkpoints" not in names
     list(Artifact.open(out, "vectors").verify())

@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from idiolect import cli
-from idiolect.stages import compare, encode, pretrain, tokenize  # noqa: F401  imported before the forks
+from idiolect.embeddings import learning
+from idiolect.stages import compare, embed, encode, pretrain, tokenize  # noqa: F401  imported before the forks
 
 TEXT = "".join(
     f"{n} green bottles hanging on the wall, and if {n % 7} should fall there are {n - 1}.\n" for n in range(400)
@@ -161,3 +162,32 @@ def test_a_comparison_killed_anywhere_is_the_same_comparison(straight: tuple[Pat
     assert killed >= 2
     assert len(compared(tmp_path / "whole")) == 3
     assert compared(tmp_path / "killed") == compared(tmp_path / "whole")
+
+
+EMBED = (
+    "embed text.txt --dim 16 --epochs 3 --seed 7 --checkpoint-every 0.000001 --subwords 3-4 --phrases 1 --out vectors"
+)
+
+
+@pytest.mark.parametrize("way", ["--threads 1", "--deterministic --threads 2"])
+def test_word_vectors_killed_five_times_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    monkeypatch.setattr(learning, "CHUNK", 8)  # a checkpoint at each of some ten chunks
+    command, chance = f"{EMBED} {way}".split(), random.Random(len(way))
+    for name in ("straight", "killed"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "text.txt").write_text(TEXT * 70, encoding="utf-8")
+    began = time.perf_counter()
+    run(command, tmp_path / "straight")
+    seconds, kills = time.perf_counter() - began, 0
+    while kills < 5:
+        child = live(command, tmp_path / "killed")
+        time.sleep(chance.uniform(0.0, 0.8 * seconds))
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+        kills += end(child) == -signal.SIGKILL
+        if (tmp_path / "killed" / "vectors").exists():  # it got to its end before it was killed: begin again
+            shutil.rmtree(tmp_path / "killed" / "vectors")
+    run(command, tmp_path / "killed")
+    files = [(tmp_path / name / "vectors" / "vectors.safetensors").read_bytes() for name in ("straight", "killed")]
+    assert files[0] == files[1]
+    assert sorted(os.listdir(tmp_path / "killed")) == ["said", "text.txt", "vectors"]

@@ -1,7 +1,7 @@
 """The textbook, as tests: each statement that a course on language models makes, by its number.
 
-T1 to T4 tokens and sequences, T6 and T7 what models give, T8 to T11 their parts, T12 and T13 the loss, T14 its descent.
-T5 comes with word vectors.
+T1 to T4 tokens and sequences, T5 words as vectors (slow: learnt from real text), T6 and T7 what models give, T8 to T11
+their parts, T12 and T13 the loss, T14 its descent.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+import idiolect
 from idiolect.compute import set_up
 from idiolect.data.labelled import LabelledText, label_names
 from idiolect.data.masking import Masking
+from idiolect.embeddings.linear import RELATIONS, known_pairs, parallelism
 from idiolect.evaluation.ngram import KneserNey
 from idiolect.evaluation.perplexity import token_log_probs
 from idiolect.language_model import LanguageModel
@@ -239,6 +241,19 @@ def test_t4_viterbi_finds_the_best_of_all_segmentations() -> None:
             key=lambda one: reference_unigram.likelihood(one, probability),
         )
         assert reference_unigram.best(text, probability) == best
+
+
+# Words as vectors
+
+
+@pytest.mark.slow
+def test_t5_word_vectors_show_linear_substructure(data_folder: Path, tmp_path: Path) -> None:
+    sizes = {"dim": 100, "epochs": 8, "seed": 1, "deterministic": True, "validation": 0.0, "test": 0.0}
+    vectors = idiolect.embed([str(data_folder / "imdb")], out=tmp_path / "vectors", **sizes)
+    assert vectors.analogy("man", "woman", "king", 1)[0].word == "queen"
+    for relation in ("gender", "comparative and superlative"):
+        steps = parallelism(vectors, known_pairs(vectors, RELATIONS[relation]))
+        assert steps.pairs > 0.3 and steps.pairs > steps.shuffled + 0.15
 
 
 def test_t6_a_decoders_embedding_of_a_position_depends_on_the_left_only(decoder: Model) -> None:

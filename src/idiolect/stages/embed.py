@@ -107,7 +107,9 @@ def embed(texts: Sequence[str], settings: EmbedSettings, *, out: Path, force: bo
     check_target(out, recipe, force=force, resume=True)  # before the long part
     with create(out, recipe, force=force, resume=True) as folder:
         stream = _stream(folder / "ids", corpus, words, settings)
-        learnt = _learn(stream, settings, folder)
+        match settings.kind:
+            case "skipgram" | "cbow":
+                learnt = _learn(stream, settings, folder)
         vectors = Vectors(
             stream.vocabulary.words,
             learnt.matrix_VD,

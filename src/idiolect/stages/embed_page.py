@@ -15,6 +15,7 @@ from idiolect.figures import LineChart, Series
 from idiolect.journal import amount, duration, read_metrics
 from idiolect.report import Report
 from idiolect.stages.page import close_page, page
+from idiolect.stages.vectors_page import vectors_page
 
 FREQUENT = 24
 """Words whose neighbours are shown."""
@@ -35,6 +36,7 @@ def embed_page(vectors: Vectors, stream: WordStream, learnt: Learnt, folder: Pat
             ("training", duration(learnt.state.seconds)),
         ]
     )
+    vectors_page(report, vectors)
     report.section("Neighbours")
     report.text(
         "For words from the whole range of frequencies, the words whose vectors have the largest cosine with theirs."
