@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,7 @@ def joined(texts: list[Text], threshold: float, least: int) -> list[Text]:
     counts = Counter(word for text in texts for word in text)
     counts = Counter({word: count for word, count in counts.items() if count >= least})
     total = sum(counts.values())
-    pairs = Counter((a, b) for text in texts for a, b in zip(text, text[1:]) if a in counts and b in counts)
+    pairs = Counter((a, b) for text in texts for a, b in pairwise(text) if a in counts and b in counts)
     chosen = {
         (a, b)
         for (a, b), count in pairs.items()
