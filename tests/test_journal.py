@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from idiolect.journal import Bar, Journal, read_metrics, say
+from idiolect.journal import Bar, Journal, amount, duration, read_metrics, say
 
 
 def test_lines_are_read_back_as_written(tmp_path: Path) -> None:
@@ -90,3 +90,22 @@ def test_tensorboard_reads_numbers_and_texts_and_forgets_what_was_cut_off(tmp_pa
     board.Reload()
     assert [(one.step, one.value) for one in board.Scalars("train_loss")] == [(1, 1.0), (2, 2.0)]
     assert board.Tensors("sample")[0].tensor_proto.string_val[0].decode() == "```\né 你\n```"
+
+
+def test_amounts_and_durations_for_people() -> None:
+    assert [amount(size) for size in (0, 999, 3_240_000, 123_456_789, 5e13)] == [
+        "0 bytes",
+        "999 bytes",
+        "3.2 MB",
+        "123 MB",
+        "50.0 TB",
+    ]
+    assert [duration(s) for s in (0.04, 9.94, 59.4, 60, 125.4, 3599.7, 7384)] == [
+        "0.0 s",
+        "9.9 s",
+        "59 s",
+        "1 min 0 s",
+        "2 min 5 s",
+        "1 h 0 min",
+        "2 h 3 min",
+    ]

@@ -255,24 +255,5 @@ def test_a_resumed_run_is_compared_with_its_first_forecast(tmp_path: Path, monke
     assert train(tmp_path, plan())[0].forecast == first
 
 
-def test_amounts_and_durations_for_people() -> None:
-    assert [forecast.amount(size) for size in (0, 999, 3_240_000, 123_456_789, 5e13)] == [
-        "0 bytes",
-        "999 bytes",
-        "3.2 MB",
-        "123 MB",
-        "50.0 TB",
-    ]
-    assert [forecast.duration(s) for s in (0.04, 9.94, 59.4, 60, 125.4, 3599.7, 7384)] == [
-        "0.0 s",
-        "9.9 s",
-        "59 s",
-        "1 min 0 s",
-        "2 min 5 s",
-        "1 h 0 min",
-        "2 h 3 min",
-    ]
-
-
 def test_an_interruption_is_an_error_with_its_own_code() -> None:
     assert Interrupted("stopped", 2).exit_code == 130 and fit.__doc__ and "Interrupted" in fit.__doc__

@@ -74,6 +74,8 @@ def _transformers(folder: Path, encoder: bool) -> Logits | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             library: Any = importlib.import_module("transformers")
+            library.utils.logging.set_verbosity_error()  # an encoder without a pooler is no news
+            library.utils.logging.disable_progress_bar()
             kind = library.AutoModel if encoder else library.AutoModelForCausalLM
             theirs = kind.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
     except ImportError:
