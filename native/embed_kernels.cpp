@@ -19,7 +19,7 @@ namespace avx512 {
 #undef LANES
 #undef ROWS
 #undef COLUMNS
-constexpr Kernels kernels{"avx512", multiply, window_dots, window_update, errors, add};
+constexpr Kernels kernels{"avx512", multiply, window_dots, window_update, errors, add, adagrad};
 }  // namespace avx512
 
 namespace avx2 {
@@ -32,7 +32,7 @@ namespace avx2 {
 #undef LANES
 #undef ROWS
 #undef COLUMNS
-constexpr Kernels kernels{"avx2", multiply, window_dots, window_update, errors, add};
+constexpr Kernels kernels{"avx2", multiply, window_dots, window_update, errors, add, adagrad};
 }  // namespace avx2
 
 #endif
@@ -47,7 +47,7 @@ namespace any {
 #undef LANES
 #undef ROWS
 #undef COLUMNS
-constexpr Kernels kernels{"any", multiply, window_dots, window_update, errors, add};
+constexpr Kernels kernels{"any", multiply, window_dots, window_update, errors, add, adagrad};
 }  // namespace any
 
 std::vector<const Kernels*> found() {

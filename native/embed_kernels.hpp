@@ -38,6 +38,10 @@ struct Kernels {
 
   /// to += factor * from.
   void (*add)(float* to, const float* from, float factor, std::size_t width);
+
+  /// A step of AdaGrad for the product of two rows: with g = factor * y (or x, the values before), x -= g / sqrt(squares)
+  /// to 5e-6, and squares += g * g.
+  void (*adagrad)(float* x, float* x_squares, float* y, float* y_squares, float factor, std::size_t width);
 };
 
 /// The kernels that this processor can run, the best first.

@@ -55,6 +55,24 @@ def test_phrases_and_vectors_of_unseen_words(text: Path, tmp_path: Path) -> None
     assert "kingly" not in vectors and vectors.vector("kingly").shape == (8,)
 
 
+@pytest.mark.parametrize("kind", ["glove", "ppmi"])
+def test_vectors_from_counts(text: Path, tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    digests = set()
+    for threads in ("1", "2"):
+        out = tmp_path / threads
+        assert main(["embed", str(text), "--kind", kind, "--dim", "8", "--threads", threads, "--out", str(out)]) == 0
+        manifest = Artifact.open(out).manifest
+        digests |= {manifest["digest"], manifest["recipe"]}
+    assert len(digests) == 2  # of the vectors, and of the recipe
+    vectors = idiolect.Vectors.load(out)
+    assert vectors.kind == kind and vectors.matrix.shape == (10, 8) and np.isfinite(vectors.matrix).all()
+    page = (out / "report.html").read_text()
+    assert "different pairs meet" in page and "within 15 words" in capsys.readouterr().err
+    assert ("Singular values" in page) == (kind == "ppmi") and ("pairs/s" in page) == (kind == "glove")
+    assert "nats per pair" not in page and {path.name for path in out.iterdir()}.isdisjoint({"ids", "checkpoints"})
+    assert "epochs = 15" in (out / "config.toml").read_text() or kind == "ppmi"
+
+
 def test_the_number_of_threads_is_no_part_of_a_deterministic_result(text: Path, tmp_path: Path) -> None:
     digests = set()
     for threads in (1, 2):
@@ -81,6 +99,26 @@ def test_what_cannot_be_is_said_in_a_sentence(
 ) -> None:
     with pytest.raises(error, match=sentence):
         small(text, tmp_path / "vectors", **changed)
+    assert not (tmp_path / "vectors").exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"kind": "glove", "negative": 3}, "'negative' means nothing to glove, only to skipgram, cbow"),
+        ({"kind": "glove", "subwords": "3-6"}, "'subwords' means nothing to glove"),
+        ({"kind": "ppmi", "epochs": 3}, "'epochs' means nothing to ppmi, only to skipgram, cbow, glove"),
+        ({"kind": "cbow", "shift": 5.0}, "'shift' means nothing to cbow, only to ppmi"),
+        ({"kind": "skipgram", "max_memory": 1 << 20}, "only to glove, ppmi"),
+        ({"kind": "glove", "max_memory": 5}, "1048576"),
+        ({"kind": "ppmi", "dim": 300}, "lower --dim"),
+    ],
+)
+def test_settings_that_mean_nothing_to_a_kind_are_refused(
+    text: Path, tmp_path: Path, changed: dict[str, object], sentence: str
+) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        idiolect.embed([str(text)], out=tmp_path / "vectors", **changed)
     assert not (tmp_path / "vectors").exists()
 
 

@@ -9,4 +9,5 @@ NB_MODULE(_native, module) {
   idiolect::bind_learning(module);
   idiolect::bind_unigram(module);
   idiolect::bind_embed(module);
+  idiolect::bind_cooccurrence(module);
 }

@@ -32,6 +32,7 @@ void bind_bpe(nb::module_& module);
 void bind_learning(nb::module_& module);
 void bind_unigram(nb::module_& module);
 void bind_embed(nb::module_& module);
+void bind_cooccurrence(nb::module_& module);
 
 inline std::string_view view(const nb::bytes& text) { return {text.c_str(), text.size()}; }
 

@@ -359,3 +359,48 @@ class EmbedModel:
         """With which probability each word is drawn."""
     def kept_shares(self) -> list[float]:
         """Which share of its occurrences of each word is read."""
+
+Pairs = npt.NDArray[np.uint32]
+"""Rows (n, 3) of the numbers of two words, the smaller first, and the bits of a float, their weight."""
+
+class CooccurrenceCounter:
+    """How often words stand near each other. Raises ValueError for what cannot be counted, RuntimeError for a disk."""
+
+    def __init__(self, words: int, window: int, *, memory: int, threads: int, runs_path: str) -> None: ...
+    def add(self, ids: npt.NDArray[np.int32]) -> None:
+        """Counts a stretch of a stream of ids."""
+    def finish(self, path: str) -> int:
+        """Writes all pairs into a file, and says how many they are."""
+    @property
+    def runs(self) -> int:
+        """How often memory was full, and what it held written to disk."""
+
+class GloveModel:
+    """The rows of GloVe, and their training."""
+
+    def __init__(self, words: int, dim: int, *, rate: float, seed: int, kernels: str = "") -> None: ...
+    @property
+    def rows(self) -> npt.NDArray[np.float32]:
+        """[w, b, 1, 0 ...] for each word, [c, 1, d, 0 ...] for each, and the squares of both."""
+    def step(self, word: int, context: int, weight: float) -> float:
+        """The update for one pair in one direction; its loss before."""
+    def train(self, pairs: Pairs, epoch: int, chunk: int, threads: int = 0) -> Trained:
+        """Trains on a chunk of pairs, shuffled."""
+    def vectors(self, first: int, last: int) -> npt.NDArray[np.float32]:
+        """w + c of the words from `first` to before `last`."""
+
+def fill_rows(
+    pairs: Pairs, ends: npt.NDArray[np.int64], columns: npt.NDArray[np.uint32], logs: npt.NDArray[np.float32]
+) -> None:
+    """Puts pairs into the rows of both their words, at `ends`, which moves on."""
+
+def ppmi_product(
+    starts: npt.NDArray[np.int64],
+    columns: npt.NDArray[np.uint32],
+    logs: npt.NDArray[np.float32],
+    of_row: npt.NDArray[np.float32],
+    of_column: npt.NDArray[np.float32],
+    x: npt.NDArray[np.float32],
+    threads: int = 0,
+) -> npt.NDArray[np.float32]:
+    """The matrix of max(0, logs - of_row - of_column) times x (V, l); filled up to a multiple of 16 columns."""

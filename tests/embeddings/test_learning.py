@@ -140,7 +140,7 @@ def test_the_vector_of_a_word_is_the_mean_of_its_rows(stream: WordStream, tmp_pa
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("dim", 0), ("epochs", 0), ("window", 0), ("negative", 0), ("seed", -1), ("lr", -1.0), ("sample", float("nan"))],
+    [("dim", 0), ("epochs", -1), ("window", -1), ("negative", 0), ("seed", -1), ("lr", -1.0), ("sample", float("nan"))],
 )
 def test_settings_out_of_range_are_refused(name: str, value: float) -> None:
     with pytest.raises(UsageError, match=name):

@@ -1,11 +1,12 @@
-"""Skip-gram and CBOW learnt from a stream of words: the loop around the native core, its journal and its checkpoints.
+"""Skip-gram and CBOW learnt from a stream of words; and the loop around the native core, which GloVe shares: its
+journal and its checkpoints.
 
 Training goes a chunk at a time (64 blocks, a million ids), so that it can say how it goes, stop and be saved between
-chunks. What is random follows from seed, epoch and block, so the state is two matrices and the number of the chunk:
+chunks. What is random follows from seed, epoch and block, so the state is the matrices and the number of the chunk:
 deterministic training, and fast training in one thread, go on bit for bit as if they had never stopped.
 
     checkpoints/step-00000012/
-      matrices.f32    the input rows, then the output rows, as they lie in memory
+      matrices.f32    the matrices, as they lie in memory: the input rows, then the output rows
       state.json      chunk, journal position, seconds …, and a sha256 over these and the matrices
 
 Memory: the two matrices, a chunk of ids, and the vectors that come out. A checkpoint is written and read in pieces.
@@ -21,16 +22,16 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from idiolect._native import EmbedModel, subword_buckets
+from idiolect._native import EmbedModel, Trained, subword_buckets
 from idiolect.disk import file_digest, flush_tree, write_durably
 from idiolect.embeddings.subwords import Subwords
 from idiolect.embeddings.words import WordStream
@@ -44,8 +45,15 @@ PIECE: Final = 16 << 20
 """Bytes of a matrix that are written or read at a time."""
 WORTH_SAYING: Final = 10.0
 """Seconds of training that are told beforehand."""
-DEFAULT_LR: Final = {"skipgram": 0.04, "cbow": 0.05}
-"""word2vec takes 0.025 and 0.05; what a batch sums bears a higher one, and agrees better with people (docs/log.md)."""
+Kind = Literal["skipgram", "cbow", "glove", "ppmi"]
+DEFAULTS: Final[dict[Kind, dict[str, Any]]] = {
+    "skipgram": {"epochs": 5, "window": 5, "lr": 0.04},
+    "cbow": {"epochs": 5, "window": 5, "lr": 0.05},
+    "glove": {"epochs": 15, "window": 15, "lr": 0.05},
+    "ppmi": {"window": 15},
+}
+"""As in the programs of the authors, but for the rate of skip-gram, 0.025 there: what a batch sums bears a higher one, and
+agrees better with people (docs/log.md)."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +62,11 @@ class LearningSettings:
 
     dim: int = 100
     """Numbers in a vector."""
-    epochs: int = 5
-    """How often the text is read."""
-    window: int = 5
-    """Most words on each side that belong to a word's context; how many is drawn anew for each word."""
+    epochs: int = 0
+    """How often the text, or for GloVe its pairs of words, are read. 0: 5 (GloVe: 15)."""
+    window: int = 0
+    """Most words on each side that belong to a word's context. Skip-gram and CBOW draw how many anew for each word;
+    GloVe and PPMI weigh each by 1/distance. 0: 5 (GloVe, PPMI: 15)."""
     loss: Literal["negative", "hierarchical"] = "negative"
     """Each pair against a few words drawn at random, or along the word's path in a Huffman tree."""
     negative: int = 5
@@ -65,18 +74,20 @@ class LearningSettings:
     sample: float = 1e-4
     """Of words more frequent than this share of the text, occurrences are left out at random. 0: none."""
     lr: float = 0.0
-    """Learning rate at the start; it falls to nearly 0. 0: 0.04 (skip-gram), 0.05 (CBOW)."""
+    """Learning rate at the start; it falls to nearly 0. 0: 0.04 (skip-gram), 0.05 (CBOW,
+    GloVe, by AdaGrad)."""
     seed: int = 0
     """Of all that is random."""
     deterministic: bool = False
-    """One result for any number of threads, at some cost in speed; otherwise the same only with --threads 1."""
+    """One result for any number of threads, at some cost in speed; otherwise the same only with --threads 1. GloVe and
+    PPMI always give one result."""
     threads: int = 0
     """Processor threads. 0: as many as this process may use."""
     checkpoint_every: float = 60.0
     """Seconds between checkpoints. 0: none."""
 
     def __post_init__(self) -> None:
-        for name, least in (("dim", 1), ("epochs", 1), ("window", 1), ("negative", 1), ("seed", 0), ("threads", 0)):
+        for name, least in (("dim", 1), ("epochs", 0), ("window", 0), ("negative", 1), ("seed", 0), ("threads", 0)):
             if getattr(self, name) < least:
                 raise UsageError(f"'{name}' must be at least {least}, not {getattr(self, name)}.")
         for name in ("sample", "lr", "checkpoint_every"):
@@ -84,6 +95,11 @@ class LearningSettings:
                 raise UsageError(f"'{name}' must be 0 or more, not {getattr(self, name)}.")
         if self.dim > 10_000 or self.window > 1000 or self.negative > 1000 or self.seed >= 2**63:
             raise UsageError("dim can be 10,000 at most, window and negative 1,000, the seed less than 2^63.")
+
+    def of_kind(self, kind: Kind) -> Self:
+        """These settings, with what is left open as the kind has it."""
+        open_ones: dict[str, Any] = {name: getattr(self, name) or value for name, value in DEFAULTS[kind].items()}
+        return replace(self, **open_ones)
 
 
 @dataclass
@@ -93,7 +109,7 @@ class State:
     chunk: int = 0
     """Chunks done, over all epochs."""
     words: int = 0
-    """Words of the vocabulary that were read."""
+    """Words of the vocabulary, or for GloVe pairs, that were read."""
     seconds: float = 0.0
     """Time spent training, over all the run's parts."""
     loss: float = 0.0
@@ -139,6 +155,7 @@ def learn(
         Interrupted: it was asked to stop; what it had done is saved.
         ArtifactError: the checkpoint that it would go on from is damaged.
     """
+    settings = settings.of_kind(kind)
     buckets = 0
     grams = (np.zeros(0, np.int64), np.zeros(0, np.uint32))
     if subwords is not None:
@@ -154,18 +171,30 @@ def learn(
         window=settings.window,
         negative=settings.negative,
         sample=settings.sample,
-        rate=settings.lr or DEFAULT_LR[kind],
+        rate=settings.lr,
         epochs=settings.epochs,
         seed=settings.seed,
     )
     words, made = len(stream.vocabulary), None
-    state = _restore(folder / "checkpoints", (model.input, model.output))
-    if state is None:
-        state = State(forecast_bytes=_memory() + 4 * words * settings.dim)
-    _train(model, stream, settings, folder, state)
+
+    def chunk(epoch: int, first: int, last: int) -> Trained:
+        ids = stream.read(first, last)
+        return model.train(
+            ids, epoch, first, stream.blocks, threads=settings.threads, deterministic=settings.deterministic
+        )
+
+    state = train_in_chunks(
+        chunk,
+        (model.input, model.output),
+        settings,
+        folder,
+        length=stream.blocks,
+        size=CHUNK,
+        result_bytes=4 * words * settings.dim,
+    )
     if subwords is not None:
         made = Subwords(minn, maxn, model.input[words:, : settings.dim])
-    return Learnt(model.vectors(0, words), made, state, _memory())
+    return Learnt(model.vectors(0, words), made, state, memory_used())
 
 
 def memory_needed(words: int, settings: LearningSettings, buckets: int) -> int:
@@ -174,27 +203,48 @@ def memory_needed(words: int, settings: LearningSettings, buckets: int) -> int:
     return 4 * (width * (2 * words + buckets) + settings.dim * words)
 
 
-def _memory() -> int:
+def memory_used() -> int:
     """The most memory that this process has held so far, in bytes."""
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def _train(model: EmbedModel, stream: WordStream, settings: LearningSettings, folder: Path, state: State) -> None:
-    """All chunks that are not done yet."""
-    matrices, checkpoints = (model.input, model.output), folder / "checkpoints"
-    chunks = -(-stream.blocks // CHUNK)
+def train_in_chunks(
+    chunk: Callable[[int, int, int], Trained],
+    matrices: Sequence[NDArray[np.float32]],
+    settings: LearningSettings,
+    folder: Path,
+    *,
+    length: int,
+    size: int,
+    result_bytes: int,
+    unit: Literal["words", "pairs"] = "words",
+) -> State:
+    """All chunks of all epochs that a run in the folder has not done yet; see `learn` for what it raises.
+
+    Args:
+        chunk: given epoch, first and last, trains on the places [first, last).
+        matrices: what it changes, and all that it needs to go on.
+        settings: those of the kind.
+        folder: for the journal and the checkpoints.
+        length: places in an epoch.
+        size: places in a chunk.
+        result_bytes: memory that is yet to be taken, for the forecast.
+        unit: what `Trained.words` counts.
+    """
+    checkpoints = folder / "checkpoints"
+    state = _restore(checkpoints, matrices)
+    if state is None:
+        state = State(forecast_bytes=memory_used() + result_bytes)
+    chunks = -(-length // size)
     total = chunks * settings.epochs
     journal = Journal(folder, length=state.journal_bytes, step=state.chunk)
     saved = time.perf_counter()
     with closing(journal), noting_signals() as asked, Bar("embedding", total, state.chunk) as bar:
         while state.chunk < total:
             began = time.perf_counter()
-            epoch, first = state.chunk // chunks, state.chunk % chunks * CHUNK
-            ids = stream.read(first, min(first + CHUNK, stream.blocks))
-            trained = model.train(
-                ids, epoch, first, stream.blocks, threads=settings.threads, deterministic=settings.deterministic
-            )
+            epoch, first = state.chunk // chunks, state.chunk % chunks * size
+            trained = chunk(epoch, first, min(first + size, length))
             seconds = time.perf_counter() - began
             state.chunk += 1
             state.words += trained.words
@@ -203,14 +253,14 @@ def _train(model: EmbedModel, stream: WordStream, settings: LearningSettings, fo
             if not math.isfinite(state.loss):
                 raise TrainingError("The loss is not finite: lower the learning rate (--lr).")
             if state.chunk == 1:
-                state.forecast_seconds = seconds * stream.blocks * settings.epochs / min(CHUNK, stream.blocks)
+                state.forecast_seconds = seconds * length * settings.epochs / min(size, length)
                 if state.forecast_seconds > WORTH_SAYING:
                     say(f"It will take about {duration(state.forecast_seconds)}.")
             rate = trained.words / seconds
             journal.write(
-                {"step": state.chunk, "epoch": epoch + 1, "train_loss": state.loss, "words_per_second": round(rate)}
+                {"step": state.chunk, "epoch": epoch + 1, "train_loss": state.loss, f"{unit}_per_second": round(rate)}
             )
-            bar.update(state.chunk, f"epoch {epoch + 1}, loss {state.loss:.3f}, {rate / 1e6:.2f} M words/s")
+            bar.update(state.chunk, f"epoch {epoch + 1}, loss {state.loss:.3f}, {rate / 1e6:.2f} M {unit}/s")
             due = 0 < settings.checkpoint_every <= time.perf_counter() - saved
             if state.chunk < total and (asked or due):
                 state.journal_bytes = journal.position()
@@ -220,6 +270,7 @@ def _train(model: EmbedModel, stream: WordStream, settings: LearningSettings, fo
                 raise Interrupted(
                     f"Stopped in epoch {epoch + 1}, and saved: the same command goes on from there.", asked[0]
                 )
+    return state
 
 
 def _pieces(matrices: Sequence[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 import shutil
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from idiolect.artifact import Artifact, Recipe, check_target, create, unchanged
 from idiolect.config import verb
-from idiolect.embeddings.learning import LearningSettings, Learnt, learn, memory_needed
+from idiolect.embeddings.cooccurrence import Cooccurrences
+from idiolect.embeddings.glove import check_pairs, glove_memory_needed, learn_glove
+from idiolect.embeddings.learning import Kind, LearningSettings, Learnt, State, learn, memory_needed, memory_used
 from idiolect.embeddings.phrases import join_phrases
+from idiolect.embeddings.ppmi import CountSettings, ppmi_vectors
 from idiolect.embeddings.subwords import check_lengths, enough_buckets
 from idiolect.embeddings.vectors import Vectors
 from idiolect.embeddings.words import Rule, RuleWords, TokenWords, Words, WordStream
@@ -54,12 +58,25 @@ class WordSettings:
         return RuleWords(self.words, lowercase=self.lowercase, threads=threads)
 
 
+_PREDICTING = ("loss", "negative", "sample", "subwords", "buckets")
+_COUNTING = ("max_memory", "shift", "eigenvalue_power")
+UNFIT: Final[dict[Kind, tuple[str, ...]]] = {
+    "skipgram": _COUNTING,
+    "cbow": _COUNTING,
+    "glove": (*_PREDICTING, "shift", "eigenvalue_power"),
+    "ppmi": (*_PREDICTING, "epochs", "lr", "checkpoint_every"),
+}
+"""Settings that mean nothing to a kind."""
+
+
 @dataclass(frozen=True)
-class EmbedSettings(LearningSettings, WordSettings, ReadingSettings):
+class EmbedSettings(LearningSettings, CountSettings, WordSettings, ReadingSettings):
     """Vectors."""
 
-    kind: Literal["skipgram", "cbow"] = "skipgram"
-    """What learns: predict the words around each word, or each word from the mean of those around it."""
+    kind: Kind = "skipgram"
+    """What learns: predict the words around each word (skipgram), or each word from the mean of those around it (cbow);
+    match the logarithms of how often words meet (glove); or take apart how much more often than by chance they do
+    (ppmi), which nothing trains."""
     subwords: str = ""
     """Lengths of the character n-grams that words are also made of, as in fastText: 3-6. Unseen words have vectors
     then."""
@@ -67,7 +84,13 @@ class EmbedSettings(LearningSettings, WordSettings, ReadingSettings):
     """Buckets for the n-grams; 0: twice as many as there are different n-grams, at most fastText's 2,000,000."""
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        LearningSettings.__post_init__(self)
+        CountSettings.__post_init__(self)
+        defaults = {field.name: field.default for field in fields(self)}
+        for name in UNFIT[self.kind]:
+            if getattr(self, name) != defaults[name]:
+                fits = ", ".join(kind for kind, names in UNFIT.items() if name not in names)
+                raise UsageError(f"'{name}' means nothing to {self.kind}, only to {fits}: leave it out.")
         if self.buckets < 0:
             raise UsageError(f"'buckets' must be at least 0, not {self.buckets}.")
         if self.buckets and not self.subwords:
@@ -94,12 +117,14 @@ def embed(texts: Sequence[str], settings: EmbedSettings, *, out: Path, force: bo
         >>> vectors = idiolect.embed(["letters/"], dim=100, epochs=5, out="vectors")
         >>> vectors.neighbours("king")
     """
+    settings = settings.of_kind(settings.kind)
     words = settings.maker(settings.threads)
     corpus = settings.corpus(texts)
     parents = {"corpus": corpus.provenance()}
     if settings.tokenizer is not None:
         parents["tokenizer"] = Artifact.open(settings.tokenizer, "tokenizer").provenance()
-    made_by = replace(settings, threads=0) if settings.deterministic else settings  # their number changes nothing then
+    one_result = settings.deterministic or settings.kind in ("glove", "ppmi")  # whatever the number of threads
+    made_by = replace(settings, threads=0) if one_result else settings
     recipe = Recipe("vectors", made_by, parents)
     if unchanged(out, recipe) and not force:
         say(f"{out} is up to date.")
@@ -107,9 +132,21 @@ def embed(texts: Sequence[str], settings: EmbedSettings, *, out: Path, force: bo
     check_target(out, recipe, force=force, resume=True)  # before the long part
     with create(out, recipe, force=force, resume=True) as folder:
         stream = _stream(folder / "ids", corpus, words, settings)
+        pairs, singular_D = None, None
         match settings.kind:
             case "skipgram" | "cbow":
-                learnt = _learn(stream, settings, folder)
+                learnt = _predict(stream, settings, folder)
+            case "glove":
+                pairs = _pairs(stream, settings, folder)
+                _say_what(stream, settings, glove_memory_needed(pairs.words, settings.dim))
+                learnt = learn_glove(pairs, settings, folder)
+            case "ppmi":
+                pairs = _pairs(stream, settings, folder)
+                began = time.perf_counter()
+                matrix_VD, singular_D = ppmi_vectors(
+                    pairs, settings, folder / "ids", dim=settings.dim, seed=settings.seed, threads=settings.threads
+                )
+                learnt = Learnt(matrix_VD, None, State(seconds=time.perf_counter() - began), memory_used())
         vectors = Vectors(
             stream.vocabulary.words,
             learnt.matrix_VD,
@@ -118,7 +155,7 @@ def embed(texts: Sequence[str], settings: EmbedSettings, *, out: Path, force: bo
             kind=settings.kind,
         )
         vectors.save(folder)
-        embed_page(vectors, stream, learnt, folder, recipe, out).write(folder / "report.html")
+        embed_page(vectors, stream, learnt, pairs, singular_D, folder, recipe, out).write(folder / "report.html")
     say(f"Learnt vectors of {len(vectors):,} words in {duration(learnt.state.seconds)} into {out}.")
     return Vectors.load(out)
 
@@ -145,15 +182,35 @@ def _stream(folder: Path, corpus: Corpus, words: Words, settings: EmbedSettings)
     return stream
 
 
-def _learn(stream: WordStream, settings: EmbedSettings, folder: Path) -> Learnt:
+def _pairs(stream: WordStream, settings: EmbedSettings, folder: Path) -> Cooccurrences:
+    """How often the words meet, as far as an unfinished run has not counted it."""
+    say(f"Counting which words meet within {settings.window} words.")
+    pairs = Cooccurrences.count(
+        folder / "ids" / "pairs",
+        stream,
+        window=settings.window,
+        memory=settings.max_memory,
+        threads=settings.threads,
+    )
+    check_pairs(pairs)
+    spilt = f"; memory was full {pairs.runs:,} times, and the disk took what it held" if pairs.runs else ""
+    say(f"{pairs.length:,} different pairs of words meet{spilt}.")
+    return pairs
+
+
+def _predict(stream: WordStream, settings: EmbedSettings, folder: Path) -> Learnt:
     subwords = None
     if settings.subwords:
         minn, maxn = settings.lengths()
         subwords = (minn, maxn, settings.buckets or enough_buckets(stream.vocabulary.words, minn, maxn))
+    _say_what(stream, settings, memory_needed(len(stream.vocabulary), settings, subwords[2] if subwords else 0))
+    kind: Literal["skipgram", "cbow"] = "cbow" if settings.kind == "cbow" else "skipgram"
+    return learn(stream, settings, folder, kind=kind, subwords=subwords)
+
+
+def _say_what(stream: WordStream, settings: EmbedSettings, memory: int) -> None:
     vocabulary = stream.vocabulary
-    memory = memory_needed(len(vocabulary), settings, subwords[2] if subwords else 0)
     say(
         f"Learning vectors of {len(vocabulary):,} words from {vocabulary.counts.sum():,} words of text, "
         f"{settings.epochs} times; the matrices take {amount(memory)}."
     )
-    return learn(stream, settings, folder, kind=settings.kind, subwords=subwords)
