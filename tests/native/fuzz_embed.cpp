@@ -1,6 +1,8 @@
-// Word vectors under the sanitizers: texts at random cut, numbered, joined, and learnt from, fast and deterministic.
+// Word vectors under the sanitizers: texts at random cut, numbered, joined, and learnt from, fast and deterministic; their
+// pairs counted, and learnt from by GloVe and multiplied as PPMI.
 //
-//   fuzz_embed SEED ROUNDS
+//   fuzz_embed SEED ROUNDS FOLDER
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -8,7 +10,10 @@
 #include <string>
 #include <vector>
 
+#include "embed_cooccurrence.hpp"
+#include "embed_glove.hpp"
 #include "embed_phrases.hpp"
+#include "embed_ppmi.hpp"
 #include "embed_subwords.hpp"
 #include "embed_train.hpp"
 #include "embed_words.hpp"
@@ -61,6 +66,36 @@ int main(int, char** arguments) {
     for (float number : vectors) {
       if (!std::isfinite(number)) return std::puts("a vector is not finite"), 1;
     }
+
+    const std::string folder = arguments[3];
+    CooccurrenceCounter meetings(words.size(), 1 + below(20), (1 << 20) + below(1 << 20), 1 + below(3), folder + "/runs");
+    for (std::size_t first = 0; first < ids.size();) {
+      const std::size_t size = std::min(1 + below(5000), ids.size() - first);
+      meetings.add(std::span(ids).subspan(first, size));
+      first += size;
+    }
+    std::vector<Cooccurrence> met(meetings.finish(folder + "/pairs"));
+    std::FILE* file = std::fopen((folder + "/pairs").c_str(), "rb");
+    const bool whole = std::fread(met.data(), sizeof(Cooccurrence), met.size(), file) == met.size() && std::fgetc(file) == EOF;
+    std::fclose(file);
+    if (!whole) return std::puts("the pairs are not as many as was said"), 1;
+    GloveModel glove(words.size(), 1 + below(130), 0.05f, dice());
+    glove.kernels = kinds[below(kinds.size())];
+    glove.train(met, below(9), 0, 1 + below(20));
+    for (float number : glove.rows) {
+      if (!std::isfinite(number)) return std::puts("a row of GloVe is not finite"), 1;
+    }
+    std::vector<std::int64_t> starts(words.size() + 1);
+    for (const Cooccurrence& pair : met) ++starts[pair.first + 1], starts[pair.second + 1] += pair.first != pair.second;
+    for (std::size_t n = 0; n < words.size(); ++n) starts[n + 1] += starts[n];
+    std::vector<std::int64_t> ends(starts.begin(), starts.end() - 1);
+    const auto entries = static_cast<std::size_t>(starts.back());
+    std::vector<std::uint32_t> columns(entries);
+    std::vector<float> logs(entries), sums(words.size());
+    fill_rows(met, ends, columns, logs);
+    const std::size_t wide = kRowStep * (1 + below(3));
+    Table<float> x(words.size() * wide, 1.0f), product(x.size());
+    ppmi_product({starts, columns, logs}, sums, sums, x, product, wide, 1 + below(3));
   }
   return 0;
 }

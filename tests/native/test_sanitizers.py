@@ -58,4 +58,4 @@ def test_learning_and_encoding_random_texts_and_wrong_settings_without_a_fault(t
 @pytest.mark.parametrize("seed", [1, 2])
 def test_word_vectors_of_random_texts_are_learnt_without_a_fault(tmp_path: Path, seed: int) -> None:
     core = sorted(path.name for path in NATIVE.glob("*.cpp"))
-    run(tmp_path, "fuzz_embed", core, seed, 300)
+    run(tmp_path, "fuzz_embed", core, seed, 300, tmp_path)

@@ -2,7 +2,8 @@
 
 The loop, its journal and its checkpoints are those of `learning`; a chunk is a million pairs, which the native core
 takes in both directions, shuffled; each epoch takes the chunks in another order. The pairs lie on disk in a random
-order (`cooccurrence`). One result for any number of threads. The vector of a word is w + c, its rows as word and as context.
+order (`cooccurrence`). There is one result for any number of threads. The vector of a word is w + c, its rows as word
+and as context.
 
 Memory: 16 bytes a number of each word, a chunk of pairs (40 MB), and the vectors that come out.
 """

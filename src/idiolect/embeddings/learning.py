@@ -52,8 +52,8 @@ DEFAULTS: Final[dict[Kind, dict[str, Any]]] = {
     "glove": {"epochs": 15, "window": 15, "lr": 0.05},
     "ppmi": {"window": 15},
 }
-"""As in the programs of the authors, but for the rate of skip-gram, 0.025 there: what a batch sums bears a higher one, and
-agrees better with people (docs/log.md)."""
+"""As in the programs of the authors, but for the rate of skip-gram, 0.025 there: what a batch sums bears a higher one,
+and agrees better with people (docs/log.md)."""
 
 
 @dataclass(frozen=True)
