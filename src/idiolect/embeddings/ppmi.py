@@ -36,7 +36,7 @@ Product = Callable[[Floats], Floats]
 SMOOTHING: Final = 0.75
 TOLERANCE: Final = 1e-6
 """Change of the squared singular values, as a share of the largest, at which the iteration ends."""
-MOST_ITERATIONS: Final = 12
+MOST_ITERATIONS: Final = 40
 SMALL: Final = 512
 """Up to so many words nothing is projected away: the decomposition is that of the dense matrix."""
 
