@@ -25,7 +25,7 @@ struct EmbedOptions {
   std::size_t dim = 100;
   std::size_t window = 5;    // most words on each side; how many is drawn for each centre
   std::size_t negative = 5;  // negatives that a positive pair is weighed against
-  std::size_t shared = 32;   // negatives that a batch draws: a multiple of kRowStep
+  std::size_t shared = 48;   // negatives that a batch draws: a multiple of kRowStep
   std::size_t centres = 32;  // most in a batch
   double sample = 1e-4;
   double rate = 0.025;  // learning rate at the start; it falls to a ten-thousandth of it

@@ -72,12 +72,10 @@ def test_words_of_a_topic_come_together(stream: WordStream, tmp_path: Path, way:
 def test_deterministic_training_is_one_for_any_number_of_threads(
     stream: WordStream, tmp_path: Path, way: dict[str, str]
 ) -> None:
-    results = [
-        learnt(stream, tmp_path / str(n), deterministic=True, threads=n, epochs=1, **way).matrix_VD for n in (1, 2, 9)
-    ]
-    assert np.isfinite(results[0]).all()
-    for other in results[1:]:
-        np.testing.assert_array_equal(results[0], other)
+    few = {"deterministic": True, "epochs": 1, "sample": 1e-3, **way}  # words that are read: threads wait at each batch
+    alone, shared = (learnt(stream, tmp_path / str(n), threads=n, **few).matrix_VD for n in (1, 3))
+    assert np.isfinite(alone).all() and np.abs(alone).max() > 0.1
+    np.testing.assert_array_equal(alone, shared)
 
 
 def test_one_thread_gives_one_result_and_a_seed_another(stream: WordStream, tmp_path: Path) -> None:
