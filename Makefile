@@ -25,6 +25,7 @@ bench: .venv/dev
 	$(BIN)/python benchmarks/unigram.py
 	$(BIN)/python benchmarks/vectors.py
 	$(BIN)/python benchmarks/generation.py
+	$(BIN)/python benchmarks/word_vectors.py --words 6000000 --epochs 2
 	$(BIN)/python benchmarks/transformers_training.py
 	$(BIN)/python benchmarks/recurrent.py
 	$(BIN)/python benchmarks/shakespeare.py $(if $(NANOGPT),--nanogpt $(NANOGPT))
