@@ -43,7 +43,7 @@ def comparison_page(report: Report, compared: Compared, tried: Sequence[Tried], 
     """
     _merits(report, compared)
     report.section("Result")
-    report.text(EQUAL[compared.budget] + _how_read(compared) + _seeds(compared.outcomes[0].seeds))
+    report.text(EQUAL[compared.budget] + _how_read(tried) + _seeds(compared.outcomes[0].seeds))
     groups = compared.groups()
     for group in groups:
         if len(groups) > 1:
@@ -76,10 +76,9 @@ def _merits(report: Report, compared: Compared) -> None:
     report.figures_of_merit([("variants", len(compared.outcomes)), ("training, in all", duration(trained))])
 
 
-def _how_read(compared: Compared) -> str:
+def _how_read(tried: Sequence[Tried]) -> str:
     """A sentence on the order in which families read, where both orders are among them."""
-    recurrent = {outcome.family in ("rnn", "lstm", "gru") for outcome in compared.outcomes}
-    if recurrent != {True, False}:
+    if {variant.settings.recurrent for variant, _ in tried} != {True, False}:
         return ""
     return (
         " Recurrent networks read it in order, their state carried from row to row; Transformers in shuffled windows, "
@@ -151,31 +150,24 @@ def _curves(report: Report, tried: Sequence[Tried], question: str) -> None:
     """The losses of a group over tokens and over seconds."""
     of = "" if question == "next token" else f", {question}"
     several = len(tried[0][1]) > 1
-    by_tokens = [Series(variant.name, *_mean_curve(trainings, by_time=False)) for variant, trainings in tried]
-    by_seconds = [Series(variant.name, *_mean_curve(trainings, by_time=True)) for variant, trainings in tried]
     mean = " The mean over the seeds." if several else ""
     settings = tried[0][0].settings
     last = ""
     if settings.evaluate_tokens and not settings.patience:
         last = f" The last point is of all validation tokens, those before it of {settings.evaluate_tokens:,} of them."
-    report.chart(
-        LineChart(
-            f"Validation loss over tokens{of}",
-            by_tokens,
-            x_label="tokens read",
-            y_label="nats per token",
-            caption="What each has learnt from as much text." + mean + last,
+    for by_time, over, x_label, caption in (
+        (False, "tokens", "tokens read", "What each has learnt from as much text."),
+        (True, "time", "seconds of training", "What each has learnt in as much time, on this machine."),
+    ):
+        report.chart(
+            LineChart(
+                f"Validation loss over {over}{of}",
+                [Series(variant.name, *_mean_curve(trainings, by_time=by_time)) for variant, trainings in tried],
+                x_label=x_label,
+                y_label="nats per token",
+                caption=caption + mean + last,
+            )
         )
-    )
-    report.chart(
-        LineChart(
-            f"Validation loss over time{of}",
-            by_seconds,
-            x_label="seconds of training",
-            y_label="nats per token",
-            caption="What each has learnt in as much time, on this machine." + mean + last,
-        )
-    )
     report.chart(
         LineChart(
             f"Training loss{of}",
@@ -227,7 +219,7 @@ def _differences(report: Report, variants: Sequence[Variant]) -> None:
 
 def _sample(variant: Variant, training: Training, prompt: str) -> tuple[str, str]:
     """What the trained model said: the prompt, and what followed."""
-    said = [str(line["sample"]) for line in training.lines if line["val_loss"] is not None and "sample" in line]
+    said = [str(training.lines[place]["sample"]) for place in training.evaluated if "sample" in training.lines[place]]
     return ("" if variant.settings.model == "encoder" else prompt), said[-1] if said else ""
 
 
