@@ -124,7 +124,7 @@ def test_t7_what_follows_from_a_text_is_entailed(folder: Path, tmp_path: Path, d
     """SICK's pairs: 4,000 read once, then the first 1,000 of the test set (of which the commonest label has 58.5%).
 
     The course's own pair, all animals breathe and cats breathe, is called neutral by a body of this size taught by
-    these data (docs/log.md), so that nothing is held of it here; `tests/test_textbook.py` holds it in miniature.
+    these data (docs/log.md), so that nothing is held of it here; `tests/textbook` holds it in miniature.
     """
 
     def pairs(split: str) -> list[LabelledText]:
