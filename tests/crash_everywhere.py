@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from idiolect.artifact import Artifact, Recipe, create
+from idiolect.artifact import Artifact, Recipe
+from idiolect.making import create
 
 KILLED = 9
 CALLS = ("rename", "fsync", "mkdir", "unlink", "rmdir", "open", "close")

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from idiolect.artifact import Artifact, Kind, Provenance, Recipe, check_target, create, partial_of, unchanged
+from idiolect.artifact import Artifact, Kind, Provenance, Recipe, partial_of
 from idiolect.errors import ArtifactError
+from idiolect.making import check_target, create, unchanged
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from idiolect import artifact
-from idiolect.artifact import Artifact, Recipe, create, partial_of
+from idiolect.artifact import Artifact, Recipe, partial_of
 from idiolect.errors import ArtifactError
+from idiolect.making import create, unchanged
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,8 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from test_artifact_crashes import Settings, make
-from idiolect.artifact import Artifact, Recipe, create
+from idiolect.artifact import Artifact, Recipe
+from idiolect.making import create
 from idiolect.errors import ArtifactError
 out = Path(sys.argv[1]) / "out"
 make(out)
@@ -119,7 +120,8 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from test_artifact_crashes import Settings
-from idiolect.artifact import Recipe, create
+from idiolect.artifact import Recipe
+from idiolect.making import create
 with create(Path(sys.argv[1]), Recipe("tokens", Settings()), resume=sys.argv[3] == "True") as folder:
     (folder / "a.txt").write_text("old")
     print("held", flush=True)
@@ -166,4 +168,4 @@ def test_between_the_two_renames_the_old_one_comes_back(tmp_path: Path, monkeypa
     with pytest.raises(ZeroDivisionError), create(out, Recipe("tokens", Settings("new")), force=True):
         raise ZeroDivisionError
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
-    assert artifact.unchanged(out, Recipe("tokens", Settings()))
+    assert unchanged(out, Recipe("tokens", Settings()))

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from idiolect import artifact, cli
+from idiolect import cli, making
 from idiolect.train import loop
 
 TEXT = "".join(f"line {n} of a text that is long enough\n" for n in range(300))
@@ -171,7 +171,7 @@ def test_a_full_disk_is_told_and_nothing_is_lost(
     def full(folder: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(artifact, "flush_tree", full)
+    monkeypatch.setattr(making, "flush_tree", full)
     assert "The disk is full" in refused("tokenize text.txt --vocab-size 261 --out x", here, capsys)
     assert "The disk is full" in refused("tokenize text.txt --vocab-size 261 --out other --force", here, capsys)
     assert json.loads((here / "other" / "manifest.json").read_text(encoding="utf-8"))["kind"] == "tokenizer"

@@ -12,7 +12,7 @@ import idiolect
 
 SOURCE = Path(idiolect.__file__).parent
 LAYERS = """
-    _native errors config disk hub artifact signals compute journal engine figures landscape plane report text
+    _native errors config disk hub artifact making signals compute journal engine figures landscape plane report text
     tokenizers data nn models embeddings gguf objectives train generate evaluation model_card model_folder
     language_model text_classifier pretraining comparing stages recipes cli
 """.split()

@@ -1,9 +1,7 @@
 """Folders that say what they are: a manifest with the digest of every file, its parents, and how it was made.
 
-A stage writes into `<out>.partial` beside its target: payload, `config.toml`, `metrics.jsonl`, `report.html`, and last
-`manifest.json`. Then every file and folder is flushed to the disk and the folder is renamed: a target is there
-whole or not at all. The digest of an artifact covers its payload alone, not the records of the run (times, report),
-so making it again gives it back.
+The digest of an artifact covers its payload alone, not the records of the run (times, report), so making it again
+gives it back. `making` is how one comes to be.
 
     <out>/
       manifest.json      kind, digest, files (sha256, bytes), parents, recipe, package version, command, time, and a
@@ -17,23 +15,16 @@ with its digest; their files are their own business.
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import hashlib
 import json
 import os
-import shutil
-import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-from idiolect.config import to_toml
-from idiolect.disk import file_digest, flush, flush_tree, remove, write_durably
+from idiolect.disk import file_digest
 from idiolect.errors import ArtifactError
 
 Kind = Literal["corpus", "tokenizer", "tokens", "vectors", "model", "report", "comparison"]
@@ -54,9 +45,6 @@ NOTES = ("README.md",)
 """What people may write on in a finished artifact: a model's card. It is no part of what is verified."""
 
 
-UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT, errno.ENAMETOOLONG, errno.EFBIG)
-
-
 @dataclass(frozen=True)
 class Recipe:
     """What an artifact is made from: when the recipe is unchanged, so would be the result."""
@@ -71,7 +59,7 @@ class Recipe:
     def digest(self) -> str:
         """sha256 over kind, settings, the parents' digests and the package version."""
         parents = {role: parent["digest"] for role, parent in self.parents.items()}
-        return _digest([FORMAT, version("idiolect"), self.kind, asdict(self.settings), parents])
+        return digest_of([FORMAT, version("idiolect"), self.kind, asdict(self.settings), parents])
 
     def family(self, out: Path) -> Ancestor:
         """The family tree of what is being made, before it has a digest of its own."""
@@ -98,7 +86,7 @@ class Artifact:
         try:
             manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
             known = manifest["format"] == FORMAT
-            whole = not known or manifest.pop("seal") == _digest(manifest)
+            whole = not known or manifest.pop("seal") == digest_of(manifest)
         except (FileNotFoundError, NotADirectoryError):
             if partial_of(path).exists():
                 raise ArtifactError(f"{path} is unfinished: run the command that was making it again.") from None
@@ -154,7 +142,7 @@ class Artifact:
         """Whether no file of its payload, or of its parts', is missing or cut short. Nothing is hashed."""
         try:
             sizes = [
-                (self.path / name).stat().st_size == file["bytes"] for name, file in _payload(self.manifest).items()
+                (self.path / name).stat().st_size == file["bytes"] for name, file in payload_of(self.manifest).items()
             ]
             parts = [(Artifact.open(self.path / name), digest) for name, digest in self.parts.items()]
         except (ArtifactError, OSError):
@@ -173,7 +161,7 @@ class Artifact:
             yield from self._verify_parent(role, provenance)
 
     def _verify_files(self) -> Iterator[str]:
-        files, parts = _inside(self.path)
+        files, parts = contents(self.path)
         present = set(files)
         for name, recorded in self.manifest["files"].items():
             if name not in present:
@@ -264,178 +252,16 @@ def _tree(ancestor: Ancestor, before: str = "", below: str = "") -> Iterator[str
 
 def partial_of(out: Path) -> Path:
     """Where an artifact is while it is being made."""
-    return _beside(out, ".partial")
+    return beside(out, ".partial")
 
 
-def _beside(out: Path, ending: str) -> Path:
+def beside(out: Path, ending: str) -> Path:
     """The target's own name with an ending, on the disk where the target lies (it may be a link, or ".")."""
     out = out.resolve()
     return out.parent / f"{out.name}{ending}"
 
 
-def unchanged(out: Path, recipe: Recipe) -> bool:
-    """Whether `out` is already what this recipe makes, with no file of its payload missing or cut short."""
-    try:
-        found = Artifact.open(out, recipe.kind)
-    except ArtifactError:
-        return False
-    return found.is_whole() and bool(found.manifest["recipe"] == recipe.digest)
-
-
-@contextmanager
-def create(
-    out: Path, recipe: Recipe, *, force: bool = False, resume: bool = False, leads: bool = True
-) -> Iterator[Path]:
-    """Make an artifact: yields the folder to write the payload into, and puts it in place when the block ends well.
-
-    Args:
-        out: the target.
-        recipe: what it is made from.
-        force: replace an artifact that is there already, and drop an unfinished run of another recipe.
-        resume: keep an unfinished folder of the same recipe, and leave one behind when the block fails.
-        leads: False in the other processes of a group, which only learn the folder's name.
-
-    Raises:
-        ArtifactError: the target is something else, an unfinished run of another recipe is there, it is being
-            made by another process, or the disk is full. Nothing that was there is lost.
-    """
-    partial = partial_of(out)
-    check_target(out, recipe, force=force, resume=resume)
-    if not leads:
-        yield partial
-        return
-    with _explained(out):
-        partial.mkdir(parents=True, exist_ok=True)
-        lock = _lock(partial, out)
-    try:
-        with _explained(out):
-            _recover(out)
-            if not (resume and _unfinished_recipe(out) == recipe.digest):
-                _empty(partial)
-            (partial / "config.toml").write_text(to_toml(recipe.settings), encoding="utf-8")
-            (partial / "recipe").write_text(recipe.digest, encoding="utf-8")
-            yield partial
-            _finish(partial, out, recipe)
-    except BaseException:
-        _recover(out)
-        if not (resume and _has_begun(partial)):
-            _empty(partial)
-            shutil.rmtree(partial, ignore_errors=True)
-        raise
-    finally:
-        os.close(lock)
-
-
-def check_target(out: Path, recipe: Recipe, *, force: bool, resume: bool) -> None:
-    """Refuse a target that is something else than an artifact of this kind, or an unfinished run of another recipe."""
-    partial, standing = partial_of(out), out if out.exists() else _replaced(out)
-    for folder, mark in ((standing, MANIFEST), (partial, ".lock")):
-        if folder.exists() and not (folder / mark).exists() and not (folder.is_dir() and not any(folder.iterdir())):
-            raise ArtifactError(f"{folder} exists and is not an artifact of idiolect: choose another --out.")
-    if (standing / MANIFEST).exists():
-        found = Artifact.open(standing)
-        if found.kind != recipe.kind:
-            raise ArtifactError(f"{out} exists and is a {found.kind}, not a {recipe.kind}: choose another --out.")
-        if not force and found.manifest["recipe"] != recipe.digest:
-            raise ArtifactError(
-                f"{out} exists and was made from something else: choose another --out, or --force to replace it."
-            )
-    if resume and not force and _unfinished_recipe(out) not in (None, recipe.digest):
-        raise ArtifactError(
-            f"{partial} is an unfinished run with other settings or inputs: repeat its own command "
-            f"to finish it, or --force to drop it."
-        )
-
-
-def _unfinished_recipe(out: Path) -> str | None:
-    """The recipe of the unfinished run beside `out`, if there is one."""
-    try:
-        return (partial_of(out) / "recipe").read_text(encoding="utf-8") or None
-    except OSError:
-        return None
-
-
-def _has_begun(partial: Path) -> bool:
-    """Whether an unfinished folder holds anything that was not there from the beginning."""
-    return any(path.name not in ("config.toml", "recipe", ".lock") for path in partial.iterdir())
-
-
-def _finish(partial: Path, out: Path, recipe: Recipe) -> None:
-    """Write the manifest, flush everything to the disk, and put the folder in its place."""
-    names, parts = _inside(partial)
-    files = {name: {"sha256": file_digest(partial / name), "bytes": (partial / name).stat().st_size} for name in names}
-    manifest: dict[str, Any] = {
-        "format": FORMAT,
-        "kind": recipe.kind,
-        "digest": "",
-        "files": files,
-        "parts": {name: Artifact.open(partial / name).digest for name in parts},
-        "parents": {role: _relative(parent, out) for role, parent in recipe.parents.items()},
-        "recipe": recipe.digest,
-        "idiolect": version("idiolect"),
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-    }
-    payload = {name: file["sha256"] for name, file in _payload(manifest).items()}
-    manifest["digest"] = _digest([recipe.kind, payload | manifest["parts"]])
-    manifest["seal"] = _digest(manifest)
-    write_durably(partial / MANIFEST, json.dumps(manifest, indent=2))
-    flush_tree(partial)
-    out = out.resolve()
-    if out.exists():
-        os.rename(out, _replaced(out))
-    os.rename(partial, out)
-    flush(out.parent)
-    _recover(out)
-    for name in SCRATCH:
-        remove(out / name)
-
-
-def _replaced(out: Path) -> Path:
-    """Where the artifact that stood at `out` is while a new one takes its place."""
-    return _beside(out, ".replaced")
-
-
-def _recover(out: Path) -> None:
-    """End a replacement: drop what was replaced, or put it back if it was cut short between its two renames."""
-    replaced = _replaced(out)
-    if replaced.exists() and not out.exists():
-        os.rename(replaced, out.resolve())
-    else:
-        shutil.rmtree(replaced, ignore_errors=True)
-
-
-@contextmanager
-def _explained(out: Path) -> Iterator[None]:
-    """Say in a sentence when the disk is full or the target cannot be written; anything else passes through."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise ArtifactError(f"The disk is full: free some space and run the command for {out} again.") from error
-        if error.errno in UNWRITABLE:
-            raise ArtifactError(f"{out} cannot be written ({error.strerror}): choose another --out.") from error
-        raise
-    except Exception as error:
-        if "No space left on device" in str(error):  # raised by native writers that know no errno
-            raise ArtifactError(f"The disk is full: free some space and run the command for {out} again.") from error
-        raise
-
-
-def _lock(partial: Path, out: Path) -> int:
-    """Hold the unfinished folder for this process alone; the system lets go of it even after kill -9."""
-    handle = os.open(partial / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if not os.path.samestat(os.fstat(handle), os.stat(partial / ".lock")):
-            raise FileNotFoundError  # the holder has just finished and renamed the folder
-    except OSError:
-        os.close(handle)
-        raise ArtifactError(f"{out} is being made by another process: wait for it, or choose another --out.") from None
-    return handle
-
-
-def _inside(folder: Path) -> tuple[list[str], list[str]]:
+def contents(folder: Path) -> tuple[list[str], list[str]]:
     """Names of the files of an artifact, and of the artifacts within it, sorted, relative to it."""
     files: list[str] = []
     parts: list[str] = []
@@ -452,35 +278,16 @@ def _inside(folder: Path) -> tuple[list[str], list[str]]:
     return sorted(name for name in files if name not in left_out), sorted(parts)
 
 
-def _payload(manifest: Mapping[str, Any]) -> dict[str, Any]:
+def payload_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """The files of an artifact that are its result, without the records of the run."""
     return {name: file for name, file in manifest["files"].items() if Path(name).parts[0] not in RECORDS}
 
 
-def _digest(record: object) -> str:
+def digest_of(record: object) -> str:
     return hashlib.sha256(json.dumps(record, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def _relative(parent: Provenance, out: Path) -> Provenance:
-    """A parent with its paths as seen from the artifact's folder, so that the family can move house together."""
-    parent = dict(parent)
-    if "path" in parent:
-        parent["path"] = os.path.relpath(os.path.realpath(parent["path"]), out.resolve())
-    if "files" in parent:
-        parent["files"] = [
-            {**file, "path": os.path.relpath(os.path.realpath(file["path"]), out.resolve())} for file in parent["files"]
-        ]
-    return parent
 
 
 def _located(folder: Path, relative: str) -> Path:
     """A path relative to an artifact's folder, as a person would write it."""
     found, here = (folder / relative).resolve(), Path.cwd()
     return found.relative_to(here) if found.is_relative_to(here) else found
-
-
-def _empty(partial: Path) -> None:
-    """Drop everything in an unfinished folder but the lock that is held on it."""
-    for path in partial.glob("*"):
-        if path.name != ".lock":
-            remove(path)

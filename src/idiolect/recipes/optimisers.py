@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from idiolect.artifact import Artifact, Provenance, Recipe, create, unchanged
+from idiolect.artifact import Artifact, Provenance, Recipe
 from idiolect.compute import set_up
 from idiolect.config import verb
 from idiolect.errors import UsageError
 from idiolect.figures import LineChart, Series
 from idiolect.journal import read_metrics, say
 from idiolect.landscape import Landscape, Track
+from idiolect.making import create, unchanged
 from idiolect.pretraining.paths import paths_chart
 from idiolect.pretraining.run import prepare
 from idiolect.pretraining.settings import PretrainSettings

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from idiolect.artifact import Artifact, Recipe, check_target, create, unchanged
+from idiolect.artifact import Artifact, Recipe
 from idiolect.comparing.budget import planned, rehearsal, with_steps
 from idiolect.comparing.columns import LEARNT, MEMORY, PARAMETERS, SPEED, TIME, TOKENS, known
 from idiolect.comparing.outcomes import Compared, Outcome, Training
@@ -23,6 +23,7 @@ from idiolect.data.tokens import Tokens
 from idiolect.disk import write_durably
 from idiolect.evaluation.comparison import baselines_on_tokens
 from idiolect.journal import duration, say, speaks
+from idiolect.making import check_target, create, unchanged
 from idiolect.pretraining.run import prepare
 from idiolect.stages.page import close_page, page
 from idiolect.stages.training import train

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from idiolect.artifact import Artifact, Provenance, Recipe, create, unchanged
+from idiolect.artifact import Artifact, Provenance, Recipe
 from idiolect.config import verb
 from idiolect.disk import replace_file
 from idiolect.embeddings.files import FileFormat
 from idiolect.errors import ArtifactError, UsageError
 from idiolect.journal import say
+from idiolect.making import create, unchanged
 from idiolect.stages.asking import Asked, provenance
 from idiolect.stages.page import close_page, page
 from idiolect.stages.vectors_page import vectors_page

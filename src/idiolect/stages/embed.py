@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Final, Literal
 
-from idiolect.artifact import Artifact, Recipe, check_target, create, unchanged
+from idiolect.artifact import Artifact, Recipe
 from idiolect.config import verb
 from idiolect.embeddings.cooccurrence import Cooccurrences
 from idiolect.embeddings.glove import check_pairs, glove_memory_needed, learn_glove
@@ -22,6 +22,7 @@ from idiolect.embeddings.vectors import Vectors
 from idiolect.embeddings.words import Rule, RuleWords, TokenWords, Words, WordStream
 from idiolect.errors import UsageError
 from idiolect.journal import amount, duration, say
+from idiolect.making import check_target, create, unchanged
 from idiolect.stages.embed_page import embed_page
 from idiolect.text.corpus import Corpus
 from idiolect.text.settings import ReadingSettings

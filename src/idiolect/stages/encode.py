@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from idiolect.artifact import Artifact, Recipe, create, unchanged
+from idiolect.artifact import Artifact, Recipe
 from idiolect.config import verb
 from idiolect.data.tokens import Tokens, write_splits
 from idiolect.engine import Engine
 from idiolect.journal import say
+from idiolect.making import create, unchanged
 from idiolect.stages.page import close_page, page
 from idiolect.text.settings import ReadingSettings
 from idiolect.text.splitting import SPLITS

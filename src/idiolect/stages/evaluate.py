@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from idiolect.artifact import Artifact, Provenance, Recipe, check_target, create
+from idiolect.artifact import Artifact, Provenance, Recipe
 from idiolect.compute import set_up
 from idiolect.config import verb
 from idiolect.data.tokens import Tokens, TokenStream
@@ -24,6 +24,7 @@ from idiolect.evaluation.word_analogies import RESTRICT
 from idiolect.evaluation.word_questions import WordScores, ask, interval, percent
 from idiolect.journal import say
 from idiolect.language_model import LanguageModel
+from idiolect.making import check_target, create
 from idiolect.report import number
 from idiolect.stages.asking import Asked, files_provenance, is_model, provenance
 from idiolect.stages.page import close_page, page

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from idiolect.artifact import Recipe, create, unchanged
+from idiolect.artifact import Recipe
 from idiolect.config import verb
 from idiolect.journal import say
+from idiolect.making import create, unchanged
 from idiolect.stages.page import page
 from idiolect.text.corpus import Corpus
 from idiolect.text.gathering import write_documents

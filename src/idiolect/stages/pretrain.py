@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from idiolect.artifact import Artifact, Recipe, check_target, unchanged
+from idiolect.artifact import Artifact, Recipe
 from idiolect.compute import set_up, tear_down
 from idiolect.config import verb
 from idiolect.journal import duration, say
 from idiolect.language_model import LanguageModel
+from idiolect.making import check_target, unchanged
 from idiolect.pretraining.run import as_forecast
 from idiolect.pretraining.settings import PretrainSettings
 from idiolect.stages.training import train

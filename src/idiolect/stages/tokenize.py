@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from idiolect.artifact import Recipe, create, unchanged
+from idiolect.artifact import Recipe
 from idiolect.config import verb
 from idiolect.disk import file_record
 from idiolect.engine import Engine
 from idiolect.errors import TokenizerError
 from idiolect.journal import say
+from idiolect.making import create, unchanged
 from idiolect.stages.tokenizer_page import forgotten, tokenizer_page
 from idiolect.text.settings import ReadingSettings
 from idiolect.tokenizers.base import Tokenizer

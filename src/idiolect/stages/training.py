@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from idiolect.artifact import Recipe, create
+from idiolect.artifact import Recipe
 from idiolect.compute import Compute, forget_peak
 from idiolect.evaluation.comparison import Comparison, baselines_on_tokens, score_on_tokens
 from idiolect.language_model import LanguageModel
+from idiolect.making import create
 from idiolect.pretraining.page import learning_page
 from idiolect.pretraining.run import Prepared, Trained, prepare
 from idiolect.pretraining.settings import PretrainSettings
