@@ -18,6 +18,7 @@ namespace {
 constexpr double kUnits = 1 << 24;          // of weight
 constexpr std::size_t kPiece = 1 << 14;     // words that a thread takes at a time
 constexpr std::size_t kFrequent = 1 << 10;  // most words whose pairs have a square of counts
+constexpr std::size_t kLeast = 1 << 16;     // bytes of a thread's tables: with less there are fewer threads
 constexpr std::size_t kAhead = 32;          // pairs between asking for a place and looking at it
 
 constexpr std::uint64_t kFirst = 0xBF58476D1CE4E5B9u, kSecond = 0x94D049BB133111EBu;  // odd numbers
@@ -149,7 +150,8 @@ class CooccurrenceCounter::Reader {
 
 CooccurrenceCounter::CooccurrenceCounter(std::size_t words, std::size_t window, std::size_t memory, std::size_t threads,
                                          std::string runs)
-    : words_(words), window_(window), memory_(memory), threads_(thread_count(threads)), path_(std::move(runs)) {
+    : words_(words), window_(window),
+      threads_(std::min(thread_count(threads), std::max<std::size_t>(memory / kLeast, 1))), path_(std::move(runs)) {
   if (words < 1 || words >= 0x7FFFFFFF || window < 1 || window > 1 << 16 || memory < 1 << 20) {
     throw std::invalid_argument("Counting needs words, a window and at least 1 MiB of memory.");
   }

@@ -9,7 +9,7 @@
 // as training wants it, and in the same one for the same counts.
 //
 // Cost: a look-up for each pair of positions, 16 bytes in memory and in runs for each different pair, 12 in what comes
-// out. Memory: what it is given, whatever the corpus; `finish` needs no more.
+// out. Memory: what it is given, whatever the corpus; `finish` takes up to some 40 MB beside.
 #pragma once
 
 #include <cstddef>
@@ -63,7 +63,7 @@ class CooccurrenceCounter {
 
   void write_run(std::span<const Entry> entries);
 
-  const std::size_t words_, window_, memory_, threads_;
+  const std::size_t words_, window_, threads_;
   const std::string path_;
   File file_;
   std::mutex guard_;

@@ -25,7 +25,7 @@ float share_of(float weight) {
 }  // namespace
 
 GloveModel::GloveModel(std::size_t words, std::size_t dim, float rate, std::uint64_t seed)
-    : words(words), dim(dim), width((dim + 2 + kRowStep - 1) / kRowStep * kRowStep), rate(rate), seed(seed) {
+    : words(words), dim(dim), width(row_width(dim + 2)), rate(rate), seed(seed) {
   if (words < 1 || words >= 0x7FFFFFFF || dim < 1) {
     throw std::invalid_argument("GloVe needs words, and vectors of at least one number.");
   }
@@ -34,7 +34,7 @@ GloveModel::GloveModel(std::size_t words, std::size_t dim, float rate, std::uint
     Random random(seed, ~std::uint64_t{0}, row);
     float* numbers = rows.data() + row * width;
     for (std::size_t n = 0; n < dim + 1; ++n) {
-      numbers[n] = (static_cast<float>(random() >> 40) * 0x1p-24f - 0.5f) / static_cast<float>(dim);
+      numbers[n] = random.centred() / static_cast<float>(dim);
     }
     numbers[dim + 1] = 1;
     if (row >= words) std::swap(numbers[dim], numbers[dim + 1]);

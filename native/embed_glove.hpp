@@ -11,7 +11,7 @@
 // through a cell, no two with rows in common (Gemulla et al. 2011, "Large-scale matrix factorization with distributed
 // stochastic gradient descent"). So no thread waits for a lock, and there is one result for any number of threads.
 //
-// Memory: 16 bytes a number of each word; 20 bytes for each pair of a chunk.
+// Memory: 16 bytes a number of each word; 28 bytes for each pair of a chunk.
 #pragma once
 
 #include <cstddef>

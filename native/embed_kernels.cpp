@@ -1,8 +1,8 @@
 #include "embed_kernels.hpp"
 
-#include <array>
+#include <stdexcept>
+#include <string>
 #include <vector>
-
 
 namespace idiolect {
 namespace {
@@ -67,6 +67,14 @@ std::vector<const Kernels*> found() {
 std::span<const Kernels* const> usable_kernels() {
   static const std::vector<const Kernels*> kinds = found();
   return kinds;
+}
+
+const Kernels& kernels_of(std::string_view name) {
+  if (name.empty()) return best_kernels();
+  for (const Kernels* kernels : usable_kernels()) {
+    if (kernels->name == name) return *kernels;
+  }
+  throw std::invalid_argument("This processor cannot run the kernels named '" + std::string(name) + "'.");
 }
 
 }  // namespace idiolect

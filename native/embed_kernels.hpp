@@ -14,6 +14,9 @@ namespace idiolect {
 
 constexpr std::size_t kRowStep = 16;  // numbers; a row's length is a multiple of it
 
+/// The length of a row that holds so many numbers.
+constexpr std::size_t row_width(std::size_t numbers) { return (numbers + kRowStep - 1) / kRowStep * kRowStep; }
+
 /// The positions [first, last) around a centre.
 struct Window {
   std::uint32_t first, last;
@@ -49,5 +52,8 @@ std::span<const Kernels* const> usable_kernels();
 
 /// The best of them.
 inline const Kernels& best_kernels() { return *usable_kernels().front(); }
+
+/// Those of a name; "": the best. Throws std::invalid_argument where this processor cannot run them.
+const Kernels& kernels_of(std::string_view name);
 
 }  // namespace idiolect

@@ -44,8 +44,7 @@ void fill(Table<float>& rows, std::size_t width, const EmbedOptions& options) {
     for (std::size_t row = piece * PIECE; row < std::min(count, (piece + 1) * PIECE); ++row) {
       Random random(options.seed, ~std::uint64_t{0}, row);
       for (std::size_t n = 0; n < options.dim; ++n) {
-        const auto uniform = static_cast<float>(random() >> 40) * 0x1p-24f;
-        rows[row * width + n] = (uniform - 0.5f) / static_cast<float>(options.dim);
+        rows[row * width + n] = random.centred() / static_cast<float>(options.dim);
       }
     }
   });
@@ -58,7 +57,7 @@ EmbedModel::EmbedModel(const EmbedOptions& asked, std::span<const std::int64_t> 
                        std::size_t buckets)
     : options(asked),
       words(checked_words(asked, counts)),
-      width((asked.dim + kRowStep - 1) / kRowStep * kRowStep),
+      width(row_width(asked.dim)),
       input_rows(words + buckets),
       output_rows(asked.hierarchical ? words - 1 : words),
       input(input_rows * width),

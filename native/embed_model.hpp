@@ -4,8 +4,8 @@
 // mean of its rows. `output` has a row for each word, or for each inner node of the Huffman tree. Rows are as long as the
 // kernels want them, the dimension filled up with zeros.
 //
-// Memory: 4 bytes a number, rows filled up to 16; 8 bytes a word for the negatives, 8 for the shares that are kept, some
-// 5 bytes for each node on a path or 4 for each n-gram of a word.
+// Memory: 4 bytes a number, rows filled up to 16; 8 bytes a word for the negatives, 8 for the shares that are kept, 12
+// for which its rows are; 5 bytes for each node on a path or 4 for each n-gram of a word.
 #pragma once
 
 #include <cstddef>
@@ -20,17 +20,17 @@
 namespace idiolect {
 
 struct EmbedOptions {
-  bool cbow = false;          // else skip-gram
-  bool hierarchical = false;  // else negative sampling
-  std::size_t dim = 100;
-  std::size_t window = 5;    // most words on each side; how many is drawn for each centre
-  std::size_t negative = 5;  // negatives that a positive pair is weighed against
+  bool cbow;                 // else skip-gram
+  bool hierarchical;         // else negative sampling
+  std::size_t dim;
+  std::size_t window;        // most words on each side; how many is drawn for each centre
+  std::size_t negative;      // negatives that a positive pair is weighed against
   std::size_t shared = 48;   // negatives that a batch draws: a multiple of kRowStep
   std::size_t centres = 32;  // most in a batch
-  double sample = 1e-4;
-  double rate = 0.025;  // learning rate at the start; it falls to a ten-thousandth of it
-  std::uint64_t epochs = 5;
-  std::uint64_t seed = 0;
+  double sample;
+  double rate;  // learning rate at the start; it falls to a ten-thousandth of it
+  std::uint64_t epochs;
+  std::uint64_t seed;
 };
 
 class EmbedModel {

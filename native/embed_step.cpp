@@ -155,7 +155,6 @@ void Step::against_words() {
   kernels.multiply(dy_.data() + centres * width, logits_.data(), 1, shared, hidden_, shared, hidden_rows_, width);
 
   // The centres' own words.
-  slot_ = (2 * model_.options.window + kRowStep) / kRowStep * kRowStep;
   ones_.resize(std::max(ones_.size(), centres * slot_), 1.0f);
   clear(pair_logits_, centres * slot_);
   for (std::size_t i = 0; i < centres; ++i) {
@@ -185,7 +184,6 @@ void Step::along_paths() {
   }
   reserve(y_, targets_.size() * width);
   clear(dy_, targets_.size() * width);
-  slot_ = (2 * model_.options.window + kRowStep) / kRowStep * kRowStep;
   ones_.resize(std::max(ones_.size(), slot_), 1.0f);
   clear(pair_logits_, targets_.size() * slot_);
   std::size_t t = 0;

@@ -14,8 +14,8 @@
 // A row that is one of several averaged into a vector (the words of a CBOW window, the n-grams of a word) moves by the
 // whole gradient of the mean, as in word2vec and fastText: the mean then moves as a single row would.
 //
-// Cost: 6 * (positives + words * shared) * width floating-point operations; the workspace is some 50 kB, in the second
-// level of cache. embeddings/reference.py is the same in plain NumPy.
+// Cost: 6 * (positives + words * shared) * width floating-point operations; the workspace is some 150 kB at 100
+// dimensions, in the second level of cache. embeddings/reference.py is the same in plain NumPy.
 #pragma once
 
 #include <cstddef>
@@ -37,7 +37,7 @@ struct Batch {
 
 class Step {
  public:
-  explicit Step(const EmbedModel& model) : model_(model) {}
+  explicit Step(const EmbedModel& model) : model_(model), slot_(row_width(2 * model.options.window + 1)) {}
 
   /// Computes what a batch adds to the rows; with `measure`, also its loss. The batch must stay until it is added.
   void compute(const Batch& batch, bool measure);
@@ -74,6 +74,7 @@ class Step {
   void to_errors(std::size_t target, std::size_t targets, std::size_t centre, float label);
 
   const EmbedModel& model_;
+  const std::size_t slot_;  // numbers that the logits of a window take
   const Batch* batch_ = nullptr;
   bool measure_ = false;
 
@@ -89,7 +90,6 @@ class Step {
   std::size_t hidden_rows_ = 0;
   std::vector<Window> windows_;  // of each centre, in these
 
-  std::size_t slot_ = 0;  // numbers that the logits of a window take
   Table<float> across_, logits_, weights_, ones_, pair_logits_;
 };
 

@@ -85,12 +85,4 @@ HuffmanTree::HuffmanTree(std::span<const std::int64_t> counts) : starts(counts.s
   }
 }
 
-std::size_t HuffmanTree::longest() const {
-  std::size_t most = 0;
-  for (std::size_t word = 0; word + 1 < starts.size(); ++word) {
-    most = std::max<std::size_t>(most, starts[word + 1] - starts[word]);
-  }
-  return most;
-}
-
 }  // namespace idiolect

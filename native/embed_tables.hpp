@@ -23,6 +23,9 @@ class Random {
   /// Uniform in [0, most), for most < 2^32.
   std::uint32_t below(std::uint32_t most) { return static_cast<std::uint32_t>(((*this)() >> 32) * most >> 32); }
 
+  /// Uniform in [-0.5, 0.5), in steps of 2^-24.
+  float centred() { return static_cast<float>((*this)() >> 40) * 0x1p-24f - 0.5f; }
+
  private:
   static std::uint64_t mixed(std::uint64_t z) {
     z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
@@ -67,8 +70,6 @@ struct HuffmanTree {
   std::vector<std::uint32_t> starts;  // word w's path: [starts[w], starts[w + 1]), from the root down
   std::vector<std::int32_t> nodes;
   std::vector<std::uint8_t> codes;  // 1: the path goes on to the second child, the more frequent
-
-  std::size_t longest() const;
 };
 
 }  // namespace idiolect

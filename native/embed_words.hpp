@@ -5,8 +5,8 @@
 //   spaces    whatever stands between spaces
 //
 // A mark above or below a letter belongs to it. Texts come as their owner wants them: in small letters, the typographic
-// apostrophe replaced. Cost: one pass, in threads; a table of 8 bytes for each of twice as many places as words, and the
-// words' bytes.
+// apostrophe replaced. Cost: one pass, in threads; a table of 8 bytes for each of two to four times as many places as
+// words, and the words' bytes.
 #pragma once
 
 #include <cstddef>

@@ -10,7 +10,6 @@ namespace {
 
 using namespace nb::literals;
 
-using Matrix = nb::ndarray<nb::numpy, float, nb::ndim<2>>;
 /// Records of 12 bytes as they lie in files, as rows of three numbers; the last is a float.
 using Pairs = nb::ndarray<const std::uint32_t, nb::shape<-1, 3>, nb::c_contig, nb::device::cpu>;
 template <class Number>
@@ -18,11 +17,6 @@ using Changed = nb::ndarray<Number, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
 std::span<const Cooccurrence> pairs_of(const Pairs& pairs) {
   return {reinterpret_cast<const Cooccurrence*>(pairs.data()), pairs.shape(0)};
-}
-
-template <class Array>
-auto span_of(const Array& numbers) {
-  return std::span(numbers.data(), numbers.size());
 }
 
 }  // namespace
@@ -41,10 +35,9 @@ void bind_cooccurrence(nb::module_& module) {
   nb::class_<GloveModel>(module, "GloveModel")
       .def("__init__", [](GloveModel* self, std::size_t words, std::size_t dim, float rate, std::uint64_t seed,
                           std::string_view kernels) {
+             const Kernels& chosen = kernels_of(kernels);
              new (self) GloveModel(words, dim, rate, seed);
-             for (const Kernels* kind : usable_kernels()) {
-               if (kind->name == kernels) self->kernels = kind;
-             }
+             self->kernels = &chosen;
            }, "words"_a, "dim"_a, nb::kw_only(), "rate"_a, "seed"_a, "kernels"_a = "")
       .def_prop_ro("rows", [](GloveModel& model) {
              return Matrix(model.rows.data(), {4 * model.words, model.width}, nb::find(model));
@@ -58,11 +51,7 @@ void bind_cooccurrence(nb::module_& module) {
              return model.train(pairs_of(pairs), epoch, chunk, threads);
            }, "pairs"_a, "epoch"_a, "chunk"_a, "threads"_a = 0)
       .def("vectors", [](const GloveModel& model, std::size_t first, std::size_t last) {
-             if (first > last || last > model.words) throw nb::index_error("words");
-             auto* numbers = new std::vector<float>((last - first) * model.dim);
-             nb::capsule owner(numbers, [](void* memory) noexcept { delete static_cast<std::vector<float>*>(memory); });
-             model.vectors(first, last, numbers->data());
-             return nb::cast(Matrix(numbers->data(), {last - first, model.dim}, owner));
+             return vectors_of(model, model.dim, first, last);
            }, "first"_a, "last"_a);
 
   module.def("fill_rows", [](const Pairs& pairs, Changed<std::int64_t> ends, Changed<std::uint32_t> columns, Changed<float> logs) {
@@ -73,7 +62,7 @@ void bind_cooccurrence(nb::module_& module) {
                                 Given<float> of_row, Given<float> of_column,
                                 nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu> x, std::size_t threads) {
                const std::size_t rows = x.shape(0), columns_of_x = x.shape(1);
-               const std::size_t width = (columns_of_x + kRowStep - 1) / kRowStep * kRowStep;
+               const std::size_t width = row_width(columns_of_x);
                auto* out = new Table<float>(rows * width);
                nb::capsule owner(out, [](void* memory) noexcept { delete static_cast<Table<float>*>(memory); });
                {
@@ -85,7 +74,7 @@ void bind_cooccurrence(nb::module_& module) {
                  ppmi_product({span_of(starts), span_of(columns), span_of(logs)}, span_of(of_row), span_of(of_column), filled,
                               *out, width, threads);
                }
-               return nb::cast(nb::ndarray<nb::numpy, float, nb::ndim<2>>(out->data(), {rows, width}, owner));
+               return nb::cast(Matrix(out->data(), {rows, width}, owner));
              }, "starts"_a, "columns"_a, "logs"_a, "of_row"_a, "of_column"_a, "x"_a, "threads"_a = 0);
 }
 

@@ -13,21 +13,7 @@ namespace {
 
 using namespace nb::literals;
 
-using Matrix = nb::ndarray<nb::numpy, float, nb::ndim<2>>;
 using Windows = nb::ndarray<const std::uint32_t, nb::shape<-1, 2>, nb::c_contig, nb::device::cpu>;
-
-const Kernels& kernels_of(std::string_view name) {
-  if (name.empty()) return best_kernels();
-  for (const Kernels* kernels : usable_kernels()) {
-    if (kernels->name == name) return *kernels;
-  }
-  throw std::invalid_argument("This processor cannot run the kernels named '" + std::string(name) + "'.");
-}
-
-template <class Number>
-std::span<const Number> span_of(Given<Number> numbers) {
-  return {numbers.data(), numbers.size()};
-}
 
 /// Makes the update of one batch that is given; its loss and its positive pairs.
 std::pair<double, std::uint64_t> step_once(EmbedModel& model, Given<std::int32_t> words, std::size_t first,
@@ -48,18 +34,6 @@ std::pair<double, std::uint64_t> step_once(EmbedModel& model, Given<std::int32_t
   step.compute(batch, true);
   step.add_to(model, [](std::uint32_t) { return true; });
   return {step.loss, step.pairs};
-}
-
-nb::object vectors(const EmbedModel& model, std::size_t first, std::size_t last) {
-  if (first > last || last > model.words) throw nb::index_error("words");
-  const std::size_t dim = model.options.dim;
-  auto* numbers = new std::vector<float>((last - first) * dim);
-  nb::capsule owner(numbers, [](void* memory) noexcept { delete static_cast<std::vector<float>*>(memory); });
-  {
-    nb::gil_scoped_release released;
-    model.vectors(first, last, numbers->data());
-  }
-  return nb::cast(Matrix(numbers->data(), {last - first, dim}, owner));
 }
 
 }  // namespace
@@ -102,7 +76,7 @@ void bind_embed(nb::module_& module) {
 
   // embed_phrases
   nb::class_<PairCounter>(module, "PairCounter")
-      .def(nb::init<std::size_t>(), "most_pairs"_a = std::size_t{1} << 22)
+      .def(nb::init<std::size_t>(), "most_pairs"_a = (std::size_t{1} << 22) - 1)
       .def("add", [](PairCounter& counter, Given<std::int32_t> ids) {
              nb::gil_scoped_release released;
              counter.add(span_of(ids));
@@ -150,10 +124,9 @@ void bind_embed(nb::module_& module) {
                           Given<std::uint32_t> subword_buckets, std::size_t buckets, bool cbow, bool hierarchical,
                           std::size_t dim, std::size_t window, std::size_t negative, double sample, double rate,
                           std::uint64_t epochs, std::uint64_t seed, std::string_view kernels) {
-             EmbedOptions options;
-             options.cbow = cbow, options.hierarchical = hierarchical;
-             options.dim = dim, options.window = window, options.negative = negative;
-             options.sample = sample, options.rate = rate, options.epochs = epochs, options.seed = seed;
+             const EmbedOptions options{.cbow = cbow, .hierarchical = hierarchical, .dim = dim, .window = window,
+                                        .negative = negative, .sample = sample, .rate = rate, .epochs = epochs,
+                                        .seed = seed};
              const Kernels& chosen = kernels_of(kernels);
              nb::gil_scoped_release released;
              new (self) EmbedModel(options, span_of(counts), span_of(subword_starts), span_of(subword_buckets), buckets);
@@ -167,7 +140,9 @@ void bind_embed(nb::module_& module) {
       .def_prop_ro("output", [](EmbedModel& model) {
              return Matrix(model.output.data(), {model.output_rows, model.width}, nb::find(model));
            })
-      .def("vectors", &vectors, "first"_a, "last"_a)
+      .def("vectors", [](const EmbedModel& model, std::size_t first, std::size_t last) {
+             return vectors_of(model, model.options.dim, first, last);
+           }, "first"_a, "last"_a)
       .def("step", &step_once, "words"_a, "first"_a, "windows"_a, "negatives"_a, "rate"_a)
       .def("train", [](EmbedModel& model, Given<std::int32_t> ids, std::uint64_t epoch, std::size_t first,
                        std::size_t blocks, std::size_t threads, bool deterministic) {

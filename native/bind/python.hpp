@@ -40,6 +40,12 @@ using IdArray = nb::ndarray<nb::numpy, std::uint32_t, nb::ndim<1>>;
 using PlaceArray = nb::ndarray<nb::numpy, std::int64_t, nb::ndim<1>>;
 template <class Number>
 using Given = nb::ndarray<const Number, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Matrix = nb::ndarray<nb::numpy, float, nb::ndim<2>>;
+
+template <class Array>
+auto span_of(const Array& numbers) {
+  return std::span(numbers.data(), numbers.size());
+}
 
 /// Python's strings, bytes and buffers as UTF-8, without a copy where they lie in memory so.
 class Texts {
@@ -109,6 +115,19 @@ inline std::vector<std::string> strings(const nb::list& list) {
   strings.reserve(list.size());
   for (nb::handle one : list) strings.emplace_back(view(nb::cast<nb::bytes>(one)));
   return strings;
+}
+
+/// The vectors of the words [first, last) of a model, copied.
+template <class Model>
+nb::object vectors_of(const Model& model, std::size_t dim, std::size_t first, std::size_t last) {
+  if (first > last || last > model.words) throw nb::index_error("words");
+  auto* numbers = new std::vector<float>((last - first) * dim);
+  nb::capsule owner(numbers, [](void* memory) noexcept { delete static_cast<std::vector<float>*>(memory); });
+  {
+    nb::gil_scoped_release released;
+    model.vectors(first, last, numbers->data());
+  }
+  return nb::cast(Matrix(numbers->data(), {last - first, dim}, owner));
 }
 
 }  // namespace idiolect

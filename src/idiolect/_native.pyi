@@ -270,7 +270,7 @@ class WordIds:
 class PairCounter:
     """Counts words that follow each other."""
 
-    def __init__(self, most_pairs: int = 4194304) -> None: ...
+    def __init__(self, most_pairs: int = 4194303) -> None: ...
     def add(self, ids: npt.NDArray[np.int32]) -> None:
         """The next stretch of a stream of ids."""
     def phrases(self, counts: npt.NDArray[np.int64], least: int, threshold: float) -> list[tuple[int, int]]:

@@ -48,10 +48,10 @@ int main(int, char** arguments) {
     PhraseJoiner joiner(pairs.phrases(counts, 1, 5.0), static_cast<std::int32_t>(words.size()));
     joiner.join(ids);
 
-    EmbedOptions options;
+    EmbedOptions options{};
     options.cbow = below(2), options.hierarchical = below(2);
     options.dim = 1 + below(130), options.window = 1 + below(9), options.negative = 1 + below(9);
-    options.sample = below(2) ? 1e-2 : 0, options.epochs = 1, options.seed = dice();
+    options.sample = below(2) ? 1e-2 : 0, options.rate = 0.025, options.epochs = 1, options.seed = dice();
     const std::size_t buckets = below(2) ? 1 + below(50) : 0;
     const Subwords grams = buckets ? subwords(words, 1 + below(3), 4, buckets) : Subwords{};
     EmbedModel model(options, counts, grams.starts, grams.buckets, buckets);
