@@ -63,7 +63,9 @@ def test_neither_memory_nor_threads_nor_cuts_change_a_bit(tmp_path: Path) -> Non
     words = 60_000
     ids = np.random.default_rng(0).integers(0, words, 3 * EMBED_BLOCK).astype(np.int32)  # of hardly any pair twice
     found = []
-    for number, (memory, threads, cut) in enumerate([(1 << 28, 1, 10**9), (1 << 20, 1, 777), (1 << 20, 3, 20_000)]):
+    for number, (memory, threads, cut) in enumerate(
+        [(1 << 28, 1, 10**9), (1 << 20, 1, 777), (1 << 20, 3, 20_000), (1 << 20, 10**6, 20_000)]
+    ):
         runs = tmp_path / f"runs{number}"
         counter = CooccurrenceCounter(words, 5, memory=memory, threads=threads, runs_path=str(runs))
         for start in range(0, len(ids), cut):
@@ -71,7 +73,7 @@ def test_neither_memory_nor_threads_nor_cuts_change_a_bit(tmp_path: Path) -> Non
         assert counter.finish(str(tmp_path / "pairs")) > 200_000
         assert (counter.runs > 3) == (memory == 1 << 20) == runs.exists()
         found.append((tmp_path / "pairs").read_bytes())
-    assert found[0] == found[1] == found[2]
+    assert found[0] == found[1] == found[2] == found[3]
 
 
 def test_pairs_come_in_no_order_and_are_counted_once(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from idiolect import _native
 from idiolect.embeddings.phrases import join_phrases
 from idiolect.embeddings.words import RuleWords, WordStream
+from idiolect.errors import CorpusError
 from idiolect.text.corpus import Corpus
 
 Text = list[str]
@@ -97,3 +98,10 @@ def test_of_more_pairs_than_are_held_the_frequent_ones_stay() -> None:
     for part in np.split(ids, 60):
         counter.add(part)
     assert (7, 8) in counter.phrases(np.bincount(ids), 3000, 4.0)
+
+
+def test_where_all_is_one_phrase_there_is_nothing_to_learn(tmp_path: Path) -> None:
+    stream = WordStream.write(tmp_path / "0", Corpus.from_texts(["new york " * 50] * 20), RuleWords(), 5)
+    with pytest.raises(CorpusError, match="Fewer than two different words"):
+        join_phrases(stream, tmp_path / "1", threshold=1.0, least=5)
+    assert WordStream.open(tmp_path / "1") is None

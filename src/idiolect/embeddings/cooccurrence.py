@@ -1,8 +1,8 @@
 """How often words stand near each other, on disk: what GloVe and PPMI learn from.
 
-Two words of a text at a distance of d <= window count 1/d. Counting takes no more memory than it is given: what does
-not fit is written to disk as sorted runs, which are merged at the end. The counts are the same whatever the memory and
-the number of threads.
+Two words of a text at a distance of d <= window count 1/d. The tables of counts take no more memory than they are
+given: what does not fit is written to disk as sorted runs, which are merged at the end. The counts are the same
+whatever the memory and the number of threads.
 
     <folder>/pairs         two words (uint32), the smaller first, and their weight in each direction (float32)
     <folder>/pairs.json    how many there are; written last, so that where it is, all is
@@ -25,14 +25,12 @@ from numpy.typing import NDArray
 from idiolect._native import CooccurrenceCounter
 from idiolect.disk import flush, write_durably
 from idiolect.embeddings.words import WordStream
-from idiolect.errors import ArtifactError, UsageError
+from idiolect.errors import ArtifactError, CorpusError, UsageError
 
 Pairs = NDArray[np.uint32]
 """Shape (n, 3): two words, and the bits of a weight."""
 
 _PAIRS, _RECORD = "pairs", "pairs.json"
-_BLOCKS: Final = 64
-"""Blocks of ids that are counted at a time."""
 READ: Final = 1 << 20
 """Pairs that are read at a time."""
 LEAST_MEMORY: Final = 1 << 20
@@ -65,6 +63,7 @@ class Cooccurrences:
 
         Raises:
             UsageError: memory that is too little.
+            CorpusError: no two words meet.
             ArtifactError: the disk does not take what is written.
 
         Example:
@@ -80,13 +79,15 @@ class Cooccurrences:
         words = len(stream.vocabulary)
         try:
             counter = CooccurrenceCounter(words, window, memory=memory, threads=threads, runs_path=str(runs))
-            for first in range(0, stream.blocks, _BLOCKS):
-                counter.add(stream.read(first, min(first + _BLOCKS, stream.blocks)))
+            for ids in stream.stretches():
+                counter.add(ids)
             length = counter.finish(str(folder / _PAIRS))
         except RuntimeError as error:
             raise ArtifactError(str(error)) from None
         counted = cls(folder / _PAIRS, words, window, length, counter.runs)
         runs.unlink(missing_ok=True)
+        if length == 0:
+            raise CorpusError("No two words stand near each other in this text: give texts of more than one word.")
         flush(counted.path)
         write_durably(folder / _RECORD, json.dumps(asdict(counted) | {"path": ""}))
         return counted

@@ -5,7 +5,7 @@ takes in both directions, shuffled; each epoch takes the chunks in another order
 order (`cooccurrence`). There is one result for any number of threads. The vector of a word is w + c, its rows as word
 and as context.
 
-Memory: 16 bytes a number of each word, a chunk of pairs (40 MB), and the vectors that come out.
+Memory: 16 bytes a number of each word, a chunk of pairs (30 MB), and the vectors that come out.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import numpy as np
 from idiolect._native import GloveModel, Trained
 from idiolect.embeddings.cooccurrence import Cooccurrences
 from idiolect.embeddings.learning import LearningSettings, Learnt, memory_used, train_in_chunks
-from idiolect.errors import CorpusError
 
 CHUNK: Final = 1 << 20
 """Pairs between two looks at the clock."""
@@ -33,7 +32,6 @@ def learn_glove(pairs: Cooccurrences, settings: LearningSettings, folder: Path) 
         folder: for the journal and the checkpoints.
 
     Raises:
-        CorpusError: no two words meet.
         Interrupted: it was asked to stop; what it had done is saved.
         ArtifactError: the checkpoint that it would go on from is damaged.
 
@@ -41,7 +39,6 @@ def learn_glove(pairs: Cooccurrences, settings: LearningSettings, folder: Path) 
         >>> pairs = Cooccurrences.count(folder / "pairs", stream, window=15, memory=128 << 20)
         >>> learn_glove(pairs, LearningSettings(dim=100), folder).matrix_VD
     """
-    check_pairs(pairs)
     settings = settings.of_kind("glove")
     model = GloveModel(pairs.words, settings.dim, rate=settings.lr, seed=settings.seed)
     chunks = -(-pairs.length // CHUNK)
@@ -58,16 +55,10 @@ def learn_glove(pairs: Cooccurrences, settings: LearningSettings, folder: Path) 
         folder,
         length=pairs.length,
         size=CHUNK,
-        result_bytes=4 * pairs.words * settings.dim + 40 * min(CHUNK, pairs.length),
+        result_bytes=4 * pairs.words * settings.dim + 28 * min(CHUNK, pairs.length),
         unit="pairs",
     )
     return Learnt(model.vectors(0, pairs.words), None, state, memory_used())
-
-
-def check_pairs(pairs: Cooccurrences) -> None:
-    """Refuse a text in which no two words meet. Raises CorpusError."""
-    if pairs.length == 0:
-        raise CorpusError("No two words stand near each other in this text: give texts of more than one word.")
 
 
 def glove_memory_needed(words: int, dim: int) -> int:

@@ -175,7 +175,7 @@ def learn(
         epochs=settings.epochs,
         seed=settings.seed,
     )
-    words, made = len(stream.vocabulary), None
+    words = len(stream.vocabulary)
 
     def chunk(epoch: int, first: int, last: int) -> Trained:
         ids = stream.read(first, last)
@@ -192,8 +192,7 @@ def learn(
         size=CHUNK,
         result_bytes=4 * words * settings.dim,
     )
-    if subwords is not None:
-        made = Subwords(minn, maxn, model.input[words:, : settings.dim])
+    made = None if subwords is None else Subwords(*subwords[:2], model.input[words:, : settings.dim])
     return Learnt(model.vectors(0, words), made, state, memory_used())
 
 

@@ -3,24 +3,23 @@
 Each pass joins pairs (native/embed_phrases), so that n passes make phrases of up to 2^n words. Words that occur too
 seldom once their phrases are taken from them are left out.
 
-Cost: each pass reads the stream of ids twice and writes it twice. Memory: 128 MB at most for the pairs.
+Cost: each pass reads the stream of ids twice and writes it twice. Memory: 128 MB at most for the
+pairs, and as much again while the rarest are forgotten.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from idiolect._native import EMBED_BLOCK, PairCounter, PhraseJoiner
-from idiolect.embeddings.words import RARE, Ids, Vocabulary, WordStream
+from idiolect.embeddings.words import RARE, STRETCH, Ids, Vocabulary, WordStream, check_words
 
 JOINT: Final = "_"
-_BLOCKS: Final = 64  # that are read at a time
 
 
 def join_phrases(stream: WordStream, folder: Path, *, threshold: float, least: int) -> WordStream:
@@ -31,10 +30,13 @@ def join_phrases(stream: WordStream, folder: Path, *, threshold: float, least: i
         folder: where the new stream is written.
         threshold: how often a pair must occur, as a multiple of what chance would have, to be a phrase.
         least: how often it must occur, and any word to be kept.
+
+    Raises:
+        CorpusError: fewer than two different words are left.
     """
     vocabulary = stream.vocabulary
     counter = PairCounter()
-    for ids in _stretches(stream):
+    for ids in stream.stretches():
         counter.add(ids)
     pairs = counter.phrases(vocabulary.counts, least, threshold)
     joiner = PhraseJoiner(pairs, len(vocabulary))
@@ -44,7 +46,7 @@ def join_phrases(stream: WordStream, folder: Path, *, threshold: float, least: i
     folder.mkdir(parents=True)
     path = folder / stream.path.name
     with open(path, "wb") as file:
-        for ids in _stretches(stream):
+        for ids in stream.stretches():
             joined = joiner.join(ids)
             counts += np.bincount(joined[joined >= 0], minlength=len(words))
             file.write(joined.astype("<i4", copy=False).data)
@@ -56,19 +58,16 @@ def join_phrases(stream: WordStream, folder: Path, *, threshold: float, least: i
     kept = kept[np.argsort(-counts[kept], kind="stable")]
     places = np.full(len(words), RARE, np.int32)
     places[kept] = np.arange(len(kept), dtype=np.int32)
+    kept_ones = Vocabulary([words[place] for place in kept], counts[kept], vocabulary.missing)
+    check_words(kept_ones, least)
     _renumber(path, places[owner])
-    return WordStream.finish(folder, Vocabulary([words[place] for place in kept], counts[kept], vocabulary.missing))
-
-
-def _stretches(stream: WordStream) -> Iterator[Ids]:
-    for first in range(0, stream.blocks, _BLOCKS):
-        yield stream.read(first, first + _BLOCKS)
+    return WordStream.finish(folder, kept_ones)
 
 
 def _renumber(path: Path, numbers: Ids) -> None:
     """Give the ids of a file, but for negative ones, other numbers."""
     with open(path, "r+b") as file:
-        while len(ids := np.fromfile(file, "<i4", _BLOCKS * EMBED_BLOCK)):
+        while len(ids := np.fromfile(file, "<i4", STRETCH * EMBED_BLOCK)):
             ids[ids >= 0] = numbers[ids[ids >= 0]]
             file.seek(-ids.nbytes, os.SEEK_CUR)
             file.write(ids.data)

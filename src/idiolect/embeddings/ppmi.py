@@ -162,5 +162,4 @@ def ppmi_vectors(
         raise UsageError(f"PPMI of {pairs.words:,} words has no more dimensions than these: lower --dim.")
     matrix = Ppmi(pairs, folder, shift=settings.shift, threads=threads)
     u_VD, singular_D = truncated_svd(matrix.times, matrix.transposed_times, pairs.words, dim, seed)
-    power_D = np.where(singular_D > 0, singular_D, 0) ** settings.eigenvalue_power
-    return (u_VD * power_D).astype(np.float32), singular_D
+    return (u_VD * singular_D**settings.eigenvalue_power).astype(np.float32), singular_D

@@ -36,6 +36,8 @@ Ids = NDArray[np.int32]
 COUNTING: Final = 96 << 20
 END_OF_TEXT: Final = -1
 RARE: Final = -2
+STRETCH: Final = 64
+"""Blocks of ids that are read at a time."""
 _STREAM, _VOCABULARY = "ids.i32", "vocabulary.json"
 
 
@@ -50,6 +52,15 @@ class Vocabulary:
 
     def __len__(self) -> int:
         return len(self.words)
+
+
+def check_words(vocabulary: Vocabulary, least: int) -> None:
+    """Refuse fewer than two words. Raises CorpusError."""
+    if len(vocabulary) < 2:
+        raise CorpusError(
+            f"Fewer than two different words occur {least} times or more in this text: give more text, or a lower "
+            f"--min-count."
+        )
 
 
 class Words(Protocol):
@@ -157,6 +168,11 @@ class WordStream:
             np.int32, copy=False
         )
 
+    def stretches(self) -> Iterator[Ids]:
+        """All ids, a million at a time."""
+        for first in range(0, self.blocks, STRETCH):
+            yield self.read(first, first + STRETCH)
+
     @classmethod
     def write(cls, folder: Path, corpus: Corpus, words: Words, least: int) -> WordStream:
         """Count the words of a corpus and write it as ids.
@@ -166,11 +182,7 @@ class WordStream:
         """
         folder.mkdir(parents=True, exist_ok=True)
         vocabulary = words.count(corpus, least)
-        if len(vocabulary) < 2:
-            raise CorpusError(
-                f"Fewer than two different words occur {least} times or more in this text: give more text, or a lower "
-                f"--min-count."
-            )
+        check_words(vocabulary, least)
         with open(folder / _STREAM, "wb") as file:
             for ids in words.ids(corpus, vocabulary):
                 file.write(ids.astype("<i4", copy=False).data)

@@ -13,7 +13,7 @@ from typing import Final, Literal
 from idiolect.artifact import Artifact, Recipe
 from idiolect.config import verb
 from idiolect.embeddings.cooccurrence import Cooccurrences
-from idiolect.embeddings.glove import check_pairs, glove_memory_needed, learn_glove
+from idiolect.embeddings.glove import glove_memory_needed, learn_glove
 from idiolect.embeddings.learning import Kind, LearningSettings, Learnt, State, learn, memory_needed, memory_used
 from idiolect.embeddings.phrases import join_phrases
 from idiolect.embeddings.ppmi import CountSettings, ppmi_vectors
@@ -193,7 +193,6 @@ def _pairs(stream: WordStream, settings: EmbedSettings, folder: Path) -> Cooccur
         memory=settings.max_memory,
         threads=settings.threads,
     )
-    check_pairs(pairs)
     spilt = f"; memory was full {pairs.runs:,} times, and the disk took what it held" if pairs.runs else ""
     say(f"{pairs.length:,} different pairs of words meet{spilt}.")
     return pairs
