@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from idiolect.embeddings.subwords import Subwords, enough_buckets
-from idiolect.errors import UsageError
+from idiolect.errors import UsageError, VectorsError
 
 
 def fnv(text: str) -> int:
@@ -55,3 +55,8 @@ def test_lengths_that_cannot_be() -> None:
 
 def test_buckets_are_as_many_as_are_needed() -> None:
     assert enough_buckets(["cat", "cats"], 3, 3) == 2 * len({"<ca", "cat", "at>", "ats", "ts>"})
+
+
+def test_a_number_that_is_none_is_refused() -> None:
+    with pytest.raises(VectorsError, match="'word' have a number that is none"):
+        Subwords(3, 6, np.full((7, 2), np.nan, np.float32)).vector("word")

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from idiolect.embeddings.spelling import near
-from idiolect.embeddings.vectors import TENSORS, Vectors, _escaped, _unescaped
+from idiolect.embeddings.subwords import Subwords
+from idiolect.embeddings.vectors import ABOUT, TENSORS, Vectors, _escaped, _unescaped
 from idiolect.errors import UsageError, VectorsError
 
 WORDS = ["the", "king", "queen", "man", "woman", "car"]
@@ -73,10 +74,11 @@ def test_near_spellings() -> None:
     assert near("x" * 100, rows) == []
 
 
-class Letters:
+class Letters(Subwords):
     """Subwords as plain as can be: a word is its length."""
 
-    minn, maxn, buckets = 3, 6, np.zeros((2, 3), dtype=np.float32)
+    def __init__(self) -> None:
+        super().__init__(3, 6, np.zeros((2, 3), dtype=np.float32))
 
     def vector(self, word: str) -> np.ndarray:
         return np.full(3, len(word), dtype=np.float32)
@@ -98,6 +100,23 @@ def test_a_folder_gives_the_same_back_without_a_copy(tmp_path: Path) -> None:
         assert loaded.words == words and loaded.kind == "skipgram"
         assert (loaded.matrix == matrix).all() and isinstance(loaded.matrix, np.memmap)
         assert loaded.counts is not None and loaded.counts.tolist() == [6, 5, 4, 3, 2, 1]
+
+
+def test_a_folder_is_saved_over_the_one_it_was_read_from(tmp_path: Path) -> None:
+    Vectors(WORDS, MATRIX).save(tmp_path / "v")
+    loaded = Vectors.load(tmp_path / "v")
+    loaded.most_frequent(2).save(tmp_path / "v")
+    assert (loaded.matrix == MATRIX).all()  # still that of the file as it was
+    assert Vectors.load(tmp_path / "v").words == WORDS[:2]
+    assert sorted(path.name for path in (tmp_path / "v").iterdir()) == [ABOUT, TENSORS, "words.txt"]
+
+
+@pytest.mark.parametrize("about", ['{"kind": "", "words": 1e999, "dim": 3}', "[" * 100_000])
+def test_what_is_damaged_is_refused(tmp_path: Path, about: str) -> None:
+    Vectors(WORDS, MATRIX).save(tmp_path)
+    (tmp_path / ABOUT).write_text(about)
+    with pytest.raises(VectorsError, match="damaged"):
+        Vectors.load(tmp_path)
 
 
 @given(st.text("\\nr\n\rab"))

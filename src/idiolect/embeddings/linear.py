@@ -94,6 +94,4 @@ def _mean_cosine(steps_PD: NDArray[np.float64]) -> float:
 
 def _units(vectors: Vectors, pairs: Pairs) -> NDArray[np.float64]:
     """(P, 2, D) the words of pairs at length 1."""
-    rows_P2 = np.array([[vectors.row(word) for word in pair] for pair in pairs])
-    units_P2D: NDArray[np.float64] = vectors.matrix[rows_P2] / np.maximum(vectors.lengths[rows_P2], 1e-30)[..., None]
-    return units_P2D
+    return vectors.units(np.array([[vectors.row(word) for word in pair] for pair in pairs]))

@@ -39,7 +39,7 @@ def mapped_tensors(path: Path) -> dict[str, NDArray[Any]]:
         return {name: _mapped(path, 8 + length, size, entry) for name, entry in header.items()}
     except OSError as error:
         raise VectorsError(f"{path} cannot be read ({error.strerror}).") from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise VectorsError(f"{path} is damaged or is not a safetensors file ({error}).") from error
 
 

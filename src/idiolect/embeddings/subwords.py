@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idiolect._native import subword_buckets
-from idiolect.errors import UsageError
+from idiolect.errors import UsageError, VectorsError
 
 MOST_BUCKETS: Final = 2_000_000
 """Buckets that fastText takes."""
@@ -45,11 +45,17 @@ class Subwords:
         return subword_buckets([word.encode()], self.minn, self.maxn, len(self.buckets))[1]
 
     def vector(self, word: str) -> NDArray[np.float32]:
-        """The vector (D,) of a word that has no row of its own: zeros where it is too short for any n-gram."""
+        """The vector (D,) of a word that has no row of its own: zeros where it is too short for any n-gram.
+
+        Raises:
+            VectorsError: a number is not finite. It is found here, as a look at all buckets would read the whole file.
+        """
         ids = self.ngrams(word)
         if not len(ids):
             return np.zeros(self.buckets.shape[1], np.float32)
         mean_D: NDArray[np.float32] = self.buckets[ids].mean(axis=0, dtype=np.float64).astype(np.float32)
+        if not np.isfinite(mean_D).all():
+            raise VectorsError(f"The n-grams of {word!r} have a number that is none: the vectors are damaged.")
         return mean_D
 
 

@@ -16,12 +16,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
+from idiolect.disk import replace_file, replacing
 from idiolect.embeddings.analogies import Method, answers
 from idiolect.embeddings.files import FileFormat, read_file, write_file
 from idiolect.embeddings.mapped import mapped_tensors
@@ -47,17 +48,6 @@ class Neighbour(NamedTuple):
     score: float
 
 
-class SubwordVectors(Protocol):
-    """What `Vectors` asks of subwords: a vector for any word, from the character n-grams it is made of."""
-
-    minn: int
-    maxn: int
-    buckets: FloatVD
-
-    def vector(self, word: str) -> NDArray[np.float32]:
-        """The vector (D,) of a word that has no row."""
-
-
 class Vectors:
     """Words and their vectors, the most frequent first.
 
@@ -73,7 +63,7 @@ class Vectors:
         words: list[str],
         matrix: FloatVD,
         counts: NDArray[np.int64] | None = None,
-        subwords: SubwordVectors | None = None,
+        subwords: Subwords | None = None,
         *,
         kind: str = "",
     ) -> None:
@@ -140,6 +130,11 @@ class Vectors:
             return self.subwords.vector(word)
         found_D: NDArray[np.float32] = self.matrix[self.row(word)]
         return found_D
+
+    def units(self, rows: NDArray[np.int64] | list[int]) -> NDArray[np.float64]:
+        """(…, D) the vectors of rows (…) at length 1; zeros stay zeros."""
+        units: NDArray[np.float64] = self.matrix[rows] / np.maximum(self.lengths[rows], 1e-30)[..., None]
+        return units
 
     def most_frequent(self, n: int) -> Vectors:
         """The first n words alone; nothing is copied but their names."""
@@ -267,9 +262,10 @@ class Vectors:
         if self.subwords is not None:
             about["subwords"] = {"minn": self.subwords.minn, "maxn": self.subwords.maxn}
             tensors["buckets"] = np.ascontiguousarray(self.subwords.buckets, dtype="<f4")
-        save_file(tensors, folder / TENSORS)
-        (folder / WORDS).write_bytes(b"".join(_escaped(word) + b"\n" for word in self.words))
-        (folder / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+        with replacing(folder / TENSORS) as unfinished:  # the matrix may be mapped from the file that was there
+            save_file(tensors, unfinished)
+        replace_file(folder / WORDS, b"".join(_escaped(word) + b"\n" for word in self.words))
+        replace_file(folder / ABOUT, (json.dumps(about, indent=2) + "\n").encode())
 
     def export(self, path: str | Path, file_format: FileFormat = "word2vec") -> None:
         """Write a file that other tools read: "word2vec" (text), "word2vec-binary", or "glove" (text).
@@ -317,7 +313,7 @@ def _load_folder(folder: Path) -> Vectors:
         lengths = (int(about["subwords"]["minn"]), int(about["subwords"]["maxn"])) if "subwords" in about else None
     except OSError as error:
         raise VectorsError(f"{folder} is no folder of word vectors ({error.strerror}: {error.filename}).") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise VectorsError(f"{folder} is damaged or not a folder of word vectors: {ABOUT} or {WORDS}.") from error
     tensors = mapped_tensors(folder / TENSORS)
     matrix = tensors.get("vectors")
@@ -328,7 +324,7 @@ def _load_folder(folder: Path) -> Vectors:
     subwords = None
     if lengths is not None:
         buckets = tensors.get("buckets")
-        if buckets is None or buckets.dtype != np.float32 or buckets.shape[1:] != shape[1:]:
+        if buckets is None or buckets.dtype != np.float32 or buckets.shape[1:] != shape[1:] or not len(buckets):
             raise VectorsError(f"The files in {folder} do not belong together: make it again.")
         subwords = Subwords(*lengths, buckets)
     return Vectors(words, matrix, counts, subwords, kind=kind)

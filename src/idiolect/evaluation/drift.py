@@ -78,7 +78,7 @@ def measure_drift(old: Vectors, new: Vectors, *, words: int = 10_000, shown: int
     if len(both) < 2:
         raise VectorsError("The two sets of vectors have no words in common among their most frequent.")
     rows_2W = np.array(both).T
-    old_WD, new_WD = _units(old, rows_2W[0]), _units(new, rows_2W[1])
+    old_WD, new_WD = old.units(rows_2W[0]), new.units(rows_2W[1])
     old_WD @= rotation(old_WD[:_ANCHORS], new_WD[:_ANCHORS])
     distance_W = np.maximum(1 - np.einsum("wd,wd->w", old_WD, new_WD), 0)
     order = np.argsort(-distance_W, kind="stable")
@@ -92,9 +92,3 @@ def measure_drift(old: Vectors, new: Vectors, *, words: int = 10_000, shown: int
 
     most, least = moved(order[:shown]), moved(order[::-1][:shown])
     return Drift(len(both), float(np.median(distance_W)), most, least)
-
-
-def _units(vectors: Vectors, rows_W: NDArray[np.int64]) -> NDArray[np.float64]:
-    units_WD = vectors.matrix[rows_W].astype(np.float64)
-    units_WD /= np.maximum(np.linalg.norm(units_WD, axis=1, keepdims=True), 1e-30)
-    return units_WD

@@ -157,8 +157,7 @@ def _section(
     for start in range(0, len(there), _TOGETHER):
         some = there[start : start + _TOGETHER]
         rows_Q3 = np.array([[forms[key][0] for key in keys[:3]] for _, keys in some])
-        units_3QD = np.ascontiguousarray(vectors.matrix[rows_Q3.T], dtype=np.float32)
-        units_3QD /= np.maximum(np.linalg.norm(units_3QD, axis=2, keepdims=True), 1e-30)
+        units_3QD = vectors.units(rows_Q3.T).astype(np.float32)
         excluded = [[row for key in keys[:3] for row in forms[key]] for _, keys in some]
         rows_Q1, scores_Q1 = answers(vectors.matrix, vectors.lengths, units_3QD, 1, excluded=excluded, method=method)
         for (question, keys), row, score in zip(some, rows_Q1[:, 0], scores_Q1[:, 0]):

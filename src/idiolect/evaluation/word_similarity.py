@@ -108,10 +108,7 @@ def measure_similarity(vectors: Vectors, path: Path, *, restrict: int = RESTRICT
     pairs = [(a.upper() if fold else a, b.upper() if fold else b, score) for a, b, score in read_pairs(path)]
     there = [(rows[a], rows[b], score) for a, b, score in pairs if a in rows and b in rows]
     people_P = np.array([score for *_, score in there])
-    units_2PD = vectors.matrix[np.array([pair[:2] for pair in there], dtype=np.int64).reshape(-1, 2).T].astype(
-        np.float64
-    )
-    units_2PD /= np.maximum(np.linalg.norm(units_2PD, axis=2, keepdims=True), 1e-30)
+    units_2PD = vectors.units(np.array([pair[:2] for pair in there], dtype=np.int64).reshape(-1, 2).T)
     cosines_P = np.einsum("pd,pd->p", *units_2PD)
     found = spearman(people_P, cosines_P)
     interval = _bootstrap(people_P, cosines_P)

@@ -110,6 +110,4 @@ def shortened(rows_ND: NDArray[np.float32], dim: int) -> NDArray[np.float32]:
 
 def _units(vectors: Vectors, words: list[str]) -> NDArray[np.float32]:
     """(N, D) the vectors of words at length 1."""
-    rows = [vectors.row(word) for word in words]
-    units_ND = vectors.matrix[rows] / np.maximum(vectors.lengths[rows], 1e-30)[:, None]
-    return units_ND.astype(np.float32)
+    return vectors.units([vectors.row(word) for word in words]).astype(np.float32)
