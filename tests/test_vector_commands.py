@@ -146,6 +146,7 @@ def test_a_model_is_evaluated_on_a_text_wherever_the_options_stand(here: Path) -
         ("analogy vectors man woman king --method 3CosSub", "Did you mean '3CosMul'?"),
         ("evaluate vectors", "nothing to measure"),
         ("evaluate vectors text.txt", "has word vectors"),
+        ("evaluate vectors --analogies nowhere.txt --out measured", "nowhere.txt cannot be read"),
         ("evaluate vectors text.txt --analogies questions.txt", "measured apart"),
         ("evaluate model", "give some"),
         ("evaluate vectors --analogies missing.txt", "missing.txt cannot be read"),

@@ -97,8 +97,11 @@ def provenance(path: Path) -> Provenance:
 
 
 def files_provenance(kind: str, files: list[Path], name: str) -> Provenance:
-    """Files from elsewhere as a parent, known by what is in them."""
-    records = [file_record(file) for file in files]
+    """Files from elsewhere as a parent, known by what is in them. Raises UsageError where one cannot be read."""
+    try:
+        records = [file_record(file) for file in files]
+    except OSError as error:
+        raise UsageError(f"{error.filename} cannot be read ({error.strerror}).") from None
     return {"kind": kind, "name": name, "digest": " ".join(str(one["sha256"]) for one in records), "files": records}
 
 

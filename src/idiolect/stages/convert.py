@@ -79,11 +79,11 @@ def convert(source: Path, settings: ConvertSettings, *, out: Path, force: bool =
 
 def _vectors(source: Path, settings: ConvertSettings, out: Path, force: bool) -> Path:
     """Write word vectors, or the embeddings of a model, as a folder of ours."""
-    vectors = Asked.open(source, settings.embeddings).vectors
     recipe = Recipe("vectors", settings, {"vectors": provenance(source)})
     if unchanged(out, recipe) and not force:
         say(f"{out} is up to date.")
         return out
+    vectors = Asked.open(source, settings.embeddings).vectors
     with create(out, recipe, force=force) as folder:
         vectors.save(folder)
         report = page(recipe, out, f"{len(vectors):,} words of {vectors.dim} dimensions, from {source.name}")
@@ -95,9 +95,9 @@ def _vectors(source: Path, settings: ConvertSettings, out: Path, force: bool) ->
 
 def _vectors_file(source: Path, settings: ConvertSettings, to: FileFormat, out: Path, force: bool) -> Path:
     """Write them as a file that others read."""
-    vectors = Asked.open(source, settings.embeddings).vectors
     if out.is_dir() or (out.exists() and not force):
         raise ArtifactError(f"{out} exists: choose another --out, or --force for a file.")
+    vectors = Asked.open(source, settings.embeddings).vectors
     vectors.export(out, to)
     say(f"Wrote {len(vectors):,} words of {vectors.dim} dimensions for {to} into {out}.")
     return out

@@ -18,6 +18,7 @@ from idiolect.compute import set_up
 from idiolect.config import verb
 from idiolect.data.tokens import Tokens, TokenStream
 from idiolect.embeddings.analogies import Method
+from idiolect.embeddings.vectors import ABOUT
 from idiolect.errors import ArtifactError, UsageError
 from idiolect.evaluation.comparison import Comparison, compare
 from idiolect.evaluation.word_analogies import RESTRICT
@@ -92,7 +93,7 @@ def evaluate(
         return _words(model, settings, out, force)
     if not texts:
         raise UsageError(f"{model} is measured on texts, or by --analogies, --similarity and --against: give some.")
-    if not is_model(model) and (model / "vectors.json").is_file():
+    if not is_model(model) and (model / ABOUT).is_file():
         raise UsageError(f"{model} has word vectors: they are measured by --analogies, --similarity and --against.")
     speaker = LanguageModel.load(model)
     speaker.model.to(compute.device)
@@ -202,8 +203,8 @@ def _print(comparison: Comparison, has_training: bool) -> None:
     """The figures on standard output."""
     table = Table("", "bits per byte", "perplexity", "loss", box=None, pad_edge=False)
     scores = {"this model": comparison.model}
+    ngram = comparison.baselines.ngram if comparison.baselines is not None else None
     for name, bits in comparison.rows():
-        ngram = comparison.baselines.ngram if comparison.baselines is not None else None
         found = scores.get(name, ngram if "gram" in name else None)
         own = [f"{found.perplexity:.2f}", f"{found.loss:.4f}"] if found else ["", ""]
         table.add_row(name, f"{bits:.4f}", *own)
