@@ -23,6 +23,8 @@ def test_the_mean_is_the_mean(words: Vectors) -> None:
     found = DocumentVectors(words, weighting="mean").fit_transform(TEXTS)
     assert np.allclose(found[0], words.matrix[[0, 2, 1, 3]].mean(axis=0), atol=1e-6)
     assert np.allclose(found[2], words.matrix[[5, 6, 7]].mean(axis=0), atol=1e-6)
+    typographic = DocumentVectors(words, weighting="mean").fit_transform(["Don’t see it"])
+    assert np.array_equal(typographic[0], found[2])
     assert (found[3] == 0).all() and found.dtype == np.float32
 
 

@@ -9,8 +9,9 @@ It has the methods scikit-learn's pipelines and searches ask for, and needs noth
   Embeddings", algorithm 1): a word w counts a / (a + p(w)), and the direction that all documents of the fit have in
   common (their first singular vector) is taken out.
 
-Words are runs of letters and digits with the apostrophes within, in small letters where that form is there; words that
-have no vector count for nothing. Cost: one look at each word; the fit of "sif" adds an SVD of at most 20,000 documents.
+Words are runs of letters and digits with the apostrophes within, in small letters where that form is there, and with '
+for a typographic apostrophe where only that form is; words that have no vector count for nothing. Cost: one look at
+each word; the fit of "sif" adds an SVD of at most 20,000 documents.
 
 Shapes: N documents, D dimensions.
 """
@@ -143,6 +144,7 @@ class DocumentVectors:
     def _rows(self, text: str) -> Iterator[int]:
         """The rows of a text's words, as often as they come."""
         for word in _WORD.findall(text):
-            form = word.lower() if word.lower() in self.vectors else word
-            if form in self.vectors:
+            forms = (word.lower(), word.lower().replace("’", "'"), word)
+            form = next((form for form in forms if form in self.vectors), None)
+            if form is not None:
                 yield self.vectors.row(form)
