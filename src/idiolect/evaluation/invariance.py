@@ -26,7 +26,7 @@ from idiolect.objectives.likelihood import Likelihood
 ROWS, POSITIONS = 4, 64
 
 Logits = Callable[[Tensor], Tensor]
-"""Another's computation: ids (B, T) to logits (B, T, V), or hidden states (B, T, D)."""
+"""Another's computation: ids (B, T) to logits (B, T, V), hidden states (B, T, D), or labels' scores (B, L) of texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +63,23 @@ def prove(model: Model, end_of_text: int, *, seed: int = 0) -> Iterator[Proof]:
             model.zero_grad(set_to_none=True)
 
 
-def prove_against(name: str, model: Model, theirs: Logits, *, logits: bool = True, seed: int = 0) -> Proof:
+def prove_against(name: str, model: Model, theirs: Logits, *, seed: int = 0) -> Proof:
     """That another program computes the same from the same tokens.
 
     Args:
         name: the other program's.
         model: ours.
-        theirs: what it computes.
-        logits: whether those are logits; otherwise hidden states.
+        theirs: what it computes: an encoder's hidden states where it gives no labels, and logits otherwise.
         seed: of the random tokens.
     """
     ids_BT = _tokens(model, seed)
     with torch.no_grad():
-        ours = model(ids_BT) if logits else model.hidden(ids_BT)
+        if model.spec.family == "encoder" and model.spec.head is None:
+            ours = model.hidden(ids_BT)
+        else:
+            ours = model(ids_BT)
+        if model.spec.head is not None and model.spec.head.pooling != "each":
+            ours = ours[:, 0 if model.spec.head.pooling == "cls" else -1]
         return Proof(f"ours = {name}", _apart(ours, theirs(ids_BT)), 1e-4)
 
 
@@ -86,7 +90,7 @@ def _checks(model: Model, end_of_text: int, seed: int) -> Iterator[Proof]:
         single = torch.cat([_outputs(model, row[None]) for row in ids_BT])
         yield Proof("batched = single", _apart(whole_BTV, single), 1e-4)
         yield Proof("packed = unpacked", _apart(*_packed(model, ids_BT)), 1e-4)
-        if model.spec.family != "encoder":
+        if model.spec.family != "encoder" and model.spec.head is None:
             yield Proof("cached = uncached", _apart(whole_BTV, _cached(model, ids_BT)), 1e-4)
         with tempfile.TemporaryDirectory() as folder:
             save_model(model, Path(folder), end_of_text)
@@ -102,7 +106,7 @@ def _outputs(model: Model, ids_BT: Tensor, segments_BT: Tensor | None = None) ->
 
 
 def _has_head(model: Model) -> bool:
-    return model.spec.family != "encoder" or model.spec.masked_head
+    return model.spec.family != "encoder" or model.spec.masked_head or model.spec.head is not None
 
 
 def _tokens(model: Model, seed: int) -> Tensor:
@@ -136,7 +140,8 @@ def _accumulated(model: Model, ids_BT: Tensor) -> float:
         return 0.0
     weights_BT = torch.ones_like(ids_BT[:, 1:], dtype=torch.float32)
     weights_BT[0, 1:] = 0.0
-    batch = Batch(ids_BT[:, :-1], ids_BT[:, 1:], weights_BT)
+    outputs = model.spec.vocab_size if model.spec.head is None else len(model.spec.head.labels)
+    batch = Batch(ids_BT[:, :-1], ids_BT[:, 1:] % outputs, weights_BT)
     gradients = []
     for cuts in ((0, ROWS), (0, 1, ROWS)):
         model.zero_grad(set_to_none=True)
