@@ -113,7 +113,7 @@ def _in_training(report: Report, folders: dict[str, Path], tokens: Path, setting
         [
             [name, f"{plan.highest_lr:g}", f"{plan.decay:g}", round(final[name], 4), _speed(journals[name])]
             for name in settings.optimizers
-            for plan in [replace(settings, optimizer=name)]
+            for plan in [replace(settings, optimizer=name).with_rates()]
         ],
     )
 
