@@ -141,12 +141,8 @@ def written(spec: TransformerSpec, pad: int | None) -> dict[str, Any] | None:
     like_roberta = spec.types == 1 and not spec.pair_head and spec.activation == "gelu"
     kind, blank = (ROBERTA, pad + 1) if like_roberta and pad is not None else (BERT, 0)
     has = {parts: name for name, parts in CLASSES[kind].items()}
-    named: dict[str, Any] | None = {"architectures": [has[spec.masked_head, spec.pair_head]]}
-    if spec.head is not None:
-        named = labels.written(spec.head, PREFIXES[kind], encoder=True)
-        if spec.pooler != (spec.head.pooling == "cls"):
-            return None
-    if named is None:
+    named = labels.written(spec.head, PREFIXES[kind], has[spec.masked_head, spec.pair_head], encoder=True)
+    if named is None or (spec.head is not None and spec.pooler != (spec.head.pooling == "cls")):
         return None
     return {
         **named,

@@ -21,17 +21,8 @@ HARMLESS = (
     *("initializer_range", "use_cache", "transformers_version", "_name_or_path", "return_dict", "output_hidden_states"),
     *("output_attentions", "is_encoder_decoder", "is_decoder", "add_cross_attention", "task_specific_params"),
     *("finetuning_task", "id2label", "label2id", "problem_type", "chunk_size_feed_forward", "gradient_checkpointing"),
-    *(
-        "num_labels",
-        "_num_labels",
-        "output_past",
-        "pruned_heads",
-        "tokenizer_class",
-        "cross_attention_hidden_size",
-        "auto_map_",
-        "idiolect",
-        "bad_words_ids",
-    ),
+    *("num_labels", "_num_labels", "output_past", "pruned_heads", "tokenizer_class", "cross_attention_hidden_size"),
+    *("auto_map_", "idiolect", "bad_words_ids"),
 )
 """Fields of any architecture that do not change the logits."""
 

@@ -81,9 +81,7 @@ def written(spec: TransformerSpec) -> dict[str, Any] | None:
     )
     if replace(spec, head=None) != same or spec.heads * spec.head_dim != spec.dim:
         return None
-    named: dict[str, Any] | None = {"architectures": [CLASS]}
-    if spec.head is not None:
-        named = labels.written(spec.head, PREFIX, encoder=False)
+    named = labels.written(spec.head, PREFIX, CLASS, encoder=False)
     if named is None:
         return None
     return {

@@ -53,8 +53,17 @@ def _labels(fields: Fields) -> tuple[str, ...]:
     return tuple(names[number] for number in numbered)
 
 
-def written(head: HeadSpec, prefix: str, *, encoder: bool) -> dict[str, Any] | None:
-    """The fields that tell a head, in place of a class without one; None where no class of the architecture has it."""
+def written(head: HeadSpec | None, prefix: str, without: str, *, encoder: bool) -> dict[str, Any] | None:
+    """The fields that tell the class, and a head's labels; None where no class of the architecture has such a head.
+
+    Args:
+        head: the model's; None: it gives tokens.
+        prefix: what the architecture's classes begin with.
+        without: the class without labels.
+        encoder: whether the architecture is one.
+    """
+    if head is None:
+        return {"architectures": [without]}
     match head.pooling, head.bias:
         case ("each", True):
             name = prefix + TOKENS

@@ -94,9 +94,7 @@ def written(spec: TransformerSpec) -> dict[str, Any] | None:
             kind, rest = "mistral", {"sliding_window": spec.window}
         case _:
             return None
-    named: dict[str, Any] | None = {"architectures": [CLASSES[kind]]}
-    if spec.head is not None:
-        named = labels.written(spec.head, _prefix(kind), encoder=False)
+    named = labels.written(spec.head, _prefix(kind), CLASSES[kind], encoder=False)
     if named is None:
         return None
     context = spec.context
