@@ -11,6 +11,7 @@ The copies made of some matrices cost at most a quarter of the model in memory.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -22,8 +23,6 @@ from idiolect.models.architectures import gpt2, llama
 from idiolect.models.model import Model
 from idiolect.models.spec import TransformerSpec
 from idiolect.nn.positions import RopeScaling
-
-_YARN = RopeScaling("yarn", 1.0, 1)  # llama.cpp's own constants are these
 
 
 def described(model: Model) -> dict[str, Value]:
@@ -154,11 +153,8 @@ def _scaling(scaling: RopeScaling, kind: str) -> dict[str, Value]:
         if kind != "llama":
             raise ModelError(f"llama.cpp stretches positions by the rule llama3 in Llama alone, not in {kind}.")
         return {}  # told by a tensor
-    usual = RopeScaling("yarn", scaling.factor, scaling.original_context)
-    same = (scaling.beta_fast, scaling.beta_slow, scaling.truncate, scaling.size) == (
-        *(_YARN.beta_fast, _YARN.beta_slow, True, usual.size),
-    )
-    if not same:
+    usual = RopeScaling("yarn", scaling.factor, scaling.original_context)  # llama.cpp's own constants are these
+    if replace(scaling, attention_factor=None) != usual or scaling.size != usual.size:
         raise ModelError("llama.cpp knows the rule yarn with its usual constants only, and this model has others.")
     return {
         "rope.scaling.type": "yarn",
