@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -69,3 +70,14 @@ def test_a_peak_begins_anew_from_what_is_held() -> None:
     again = compute.forget_peak()
     assert again is not None and again - held < 0.5 * size
     assert compute.peak_memory() - held < 0.5 * size
+
+
+def test_kernels_do_not_pile_up_and_what_a_user_has_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+    monkeypatch.setenv(name, "")
+    monkeypatch.delenv(name)
+    compute.set_up(1)
+    assert os.environ[name] == "64"
+    monkeypatch.setenv(name, "7")
+    compute.set_up(1)
+    assert os.environ[name] == "7"

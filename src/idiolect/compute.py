@@ -85,6 +85,7 @@ def set_up(threads: int | None = None) -> Compute:
     harmless.
     """
     _keep_freed_memory()
+    _keep_few_kernels()
     processes_here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
     chosen = threads if threads is not None else max(1, cores // processes_here)
@@ -193,3 +194,13 @@ def _keep_freed_memory() -> None:
     mallopt(mmap_max, 0)
     mallopt(trim_threshold, 2**31 - 1)
     mallopt(top_pad, 64 * 2**20)
+
+
+def _keep_few_kernels() -> None:
+    """Have oneDNN keep the kernels of 64 shapes of products, where it would those of 1024.
+
+    It compiles one for each shape it meets. Hidden tokens are another number at each step, so that kernels of a head
+    would pile up for hundreds of steps, some MB each, long after a forecast; they are hardly ever used again. A model
+    has fewer shapes that come again. It is read at the first product; what a user has set stays.
+    """
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
