@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from idiolect.errors import UsageError
 from idiolect.models.model import Model, embedded
 from idiolect.models.spec import TransformerSpec
+from idiolect.nn import flex_attention
 from idiolect.nn.attention import Attention, attention_weights
 from idiolect.nn.block import Block
 from idiolect.nn.cache import Cache, KVCache
@@ -110,7 +111,7 @@ class Transformer(Model):
 
         It computes the hidden states once more, and holds L · B · H · T² numbers.
         """
-        hidden_BTD, tables, sights = self._enter(ids_BT, segments_BT, None, None)
+        hidden_BTD, tables, sights = self._enter(ids_BT, segments_BT, None, None, weighed=True)
         weights = []
         for block, seen in zip(self.layers, sights):
             assert isinstance(block, Block)
@@ -121,9 +122,18 @@ class Transformer(Model):
         return torch.stack(weights)
 
     def _enter(
-        self, ids_BT: Tensor, segments_BT: Tensor | None, cache: KVCache | None, types_BT: Tensor | None
+        self,
+        ids_BT: Tensor,
+        segments_BT: Tensor | None,
+        cache: KVCache | None,
+        types_BT: Tensor | None,
+        *,
+        weighed: bool = False,
     ) -> tuple[Tensor, Tables | None, list[Sight]]:
-        """The embeddings, the rotary tables of their positions, and what each layer lets a position see."""
+        """The embeddings, the rotary tables of their positions, and what each layer lets a position see.
+
+        `weighed`: the weights of attention are wanted, and so masks that name every pair of positions.
+        """
         spec = self.spec
         held, positions = 0 if cache is None else cache.length, ids_BT.shape[1]
         if held + positions > spec.context:
@@ -148,6 +158,11 @@ class Transformer(Model):
             hidden_BTD = self.embedding_norm(hidden_BTD)
         hidden_BTD = dropout(hidden_BTD, spec.dropout, self.training)
 
+        whole = cache is None and not weighed
+        by_blocks = whole and flex_attention.suits(
+            ids_BT.device, len(ids_BT), positions, spec.head_dim, hidden_BTD.dtype
+        )
+
         def seen(window: int) -> Sight:
             return sight(
                 positions,
@@ -157,12 +172,13 @@ class Transformer(Model):
                 starts_B=starts_B,
                 window=window,
                 slopes_H=alibi_slopes(spec.heads).to(ids_BT.device) if spec.positions == "alibi" else None,
+                by_blocks=by_blocks,
                 device=ids_BT.device,
             )
 
-        everything, near = seen(0), seen(spec.window) if spec.window else None
-        everywhere = [near is None or (spec.global_every and n % spec.global_every == 0) for n in range(spec.layers)]
-        sights = [everything if whole or near is None else near for whole in everywhere]
+        reaches = [0 if spec.global_every and n % spec.global_every == 0 else spec.window for n in range(spec.layers)]
+        by_reach = {reach: seen(reach) for reach in set(reaches)}
+        sights = [by_reach[reach] for reach in reaches]
         if self.rotary is None:
             return hidden_BTD, None, sights
         tables = self.rotary(held, held + positions) if starts_B is None else self.rotary.at(places)

@@ -1,7 +1,8 @@
 """Attention: each position asks a question of the positions it may see, and takes a weighted mean of their answers.
 
 This is the fast path: `torch.nn.functional.scaled_dot_product_attention`, and for short rows on a CPU two plain
-products, which are faster there. `nn/reference.py` says the same as a textbook does, and the tests hold all equal.
+products, which are faster there. On a GPU, what hides more than the right side goes block by block
+(`nn/flex_attention.py`). `nn/reference.py` says the same as a textbook does, and the tests hold all equal.
 Time grows with T · S, memory with T + S (with a mask or plain: T · S).
 
 Shapes: B rows, T positions that ask, S positions that are asked, H query heads, G heads of keys and values, C channels
@@ -16,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from idiolect.nn import flex_attention
 from idiolect.nn.cache import KVCache
 from idiolect.nn.masks import Sight
 from idiolect.nn.norms import RMSNorm, rms_norm
@@ -37,6 +39,8 @@ def attend(queries_BHTC: Tensor, keys_BGSC: Tensor, values_BGSC: Tensor, sight: 
         queries_BHTC, keys_BGSC, values_BGSC: H a multiple of G; each key head serves H / G query heads.
         sight: what each query may see.
     """
+    if sight.blocks is not None:
+        return flex_attention.attend(queries_BHTC, keys_BGSC, values_BGSC, sight)
     if queries_BHTC.device.type != "cpu" or keys_BGSC.shape[2] > SHORT:
         mask = sight.mask
         if mask is not None and mask.is_floating_point():

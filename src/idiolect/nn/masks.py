@@ -1,7 +1,8 @@
 """What each position may see: all, its left, its own document, a window around it.
 
 A mask is made once for a forward pass and serves every layer that sees alike. It costs T · S numbers, and none where
-the kernel of attention knows the rule by itself.
+the kernel of attention knows the rule by itself. For a kernel that works block by block (nn/flex_attention.py) the same
+rule is written down as the blocks of positions in which anything may be seen, (T / 128)² numbers.
 
 Shapes: B rows, T positions that ask, S = held + T positions that are asked, H heads.
 """
@@ -12,6 +13,70 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.attention.flex_attention import BlockMask, create_block_mask
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Which position may look at which, and what distance costs: all forms of a mask are made from this.
+
+    Example:
+        >>> place = torch.arange(3)
+        >>> Rule(causal=True, reach=1).allows(torch.tensor(0), place[:, None], place).tolist()
+        [[True, False, False], [True, True, False], [False, True, True]]
+    """
+
+    causal: bool = False
+    """Whether a position sees only itself and what is to its left."""
+    reach: int | None = None
+    """How far it sees, to the left or to either side. None: without limit."""
+    segments_BT: Tensor | None = None
+    """The document of each position, which sees its own only."""
+    starts_B: Tensor | None = None
+    """The place where each row begins."""
+    slopes_H: Tensor | None = None
+    """What each head takes off a score for a step of distance."""
+
+    def allows(self, row: Tensor, asking: Tensor, asked: Tensor) -> Tensor:
+        """Whether the place `asking` of a row may look at the place `asked` (bool, the three broadcast together)."""
+        distance = asking - asked
+        allowed = distance >= 0 if self.causal else torch.ones_like(distance, dtype=torch.bool)
+        if self.reach is not None:
+            allowed = allowed & (distance.abs() <= self.reach)
+        if self.segments_BT is not None:
+            allowed = allowed & (self.segments_BT[row, asking] == self.segments_BT[row, asked])
+        if self.starts_B is not None:
+            allowed = allowed & (asked >= self.starts_B[row])
+        return allowed
+
+    def penalty(self, head: Tensor, asking: Tensor, asked: Tensor) -> Tensor:
+        """What is added to the scores of a head: never above 0."""
+        assert self.slopes_H is not None
+        return -self.slopes_H[head] * (asking - asked).abs()
+
+    def mask(self, positions: int, held: int = 0, device: torch.device | None = None) -> Tensor:
+        """The rule as one tensor, for `positions` new places behind `held` others: what `Sight.mask` is."""
+        places = torch.arange(held + positions, device=device)
+        asking_T1, asked_S = places[held:, None], places
+        named = self.segments_BT if self.segments_BT is not None else self.starts_B
+        row_B111 = torch.arange(1 if named is None else len(named), device=device)[:, None, None, None]
+        allowed = self.allows(row_B111, asking_T1, asked_S)
+        if self.slopes_H is None:
+            return allowed
+        head_H11 = torch.arange(len(self.slopes_H), device=device)[:, None, None]
+        return self.penalty(head_H11, asking_T1, asked_S).masked_fill(~allowed, float("-inf"))
+
+    def blocks(self, positions: int, device: torch.device | None = None) -> BlockMask:
+        """The rule by blocks of places, for `positions` places that look at each other. Penalties are no part of it.
+
+        It holds the whole mask for a moment, a byte for each pair of places.
+        """
+        rows = None if self.segments_BT is None else len(self.segments_BT)
+
+        def shown(row: Tensor, head: Tensor, asking: Tensor, asked: Tensor) -> Tensor:
+            return self.allows(row, asking, asked)
+
+        return create_block_mask(shown, rows, None, positions, positions, device=device or "cpu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +84,8 @@ class Sight:
     """What each asking position may see, for every layer of a forward pass.
 
     Example:
-        >>> sight(3, causal=True)
-        Sight(mask=None, causal=True)
+        >>> sight(3, causal=True).causal
+        True
         >>> sight(2, held=1, causal=True).mask.tolist()
         [[True, True, False], [True, True, True]]
     """
@@ -30,6 +95,10 @@ class Sight:
     broadcast to (B, H, T, S). None: no position is told apart from another."""
     causal: bool = False
     """Without a mask: whether a position sees only itself and its left (T = S then)."""
+    rule: Rule | None = None
+    """What `blocks` was made from, in place of a mask."""
+    blocks: BlockMask | None = None
+    """The blocks of positions in which anything may be seen."""
 
 
 def sight(
@@ -41,6 +110,7 @@ def sight(
     starts_B: Tensor | None = None,
     window: int = 0,
     slopes_H: Tensor | None = None,
+    by_blocks: bool = False,
     device: torch.device | None = None,
 ) -> Sight:
     """What `positions` new positions behind `held` others may see.
@@ -54,6 +124,7 @@ def sight(
         window: a decoder's position sees itself and the `window` − 1 before it (Beltagy et al. 2020, section 3.1);
             an encoder's itself and `window` // 2 on either side. 0: no limit.
         slopes_H: each head's penalty for a step of distance (`alibi_slopes`).
+        by_blocks: that whatever hides more than the right side is written down by blocks, in place of a mask.
         device: where the mask is needed.
     """
     asked = held + positions
@@ -64,19 +135,10 @@ def sight(
             return Sight()
         if held == 0:
             return Sight(causal=True)
-    places = torch.arange(asked, device=device)
-    distance_TS = places[held:, None] - places[None, :]
-    allowed = distance_TS >= 0 if causal else torch.ones_like(distance_TS, dtype=torch.bool)
-    if limited:
-        allowed = allowed & (distance_TS.abs() <= reach)
-    if segments_BT is not None:
-        allowed = allowed & (segments_BT[:, None, :, None] == segments_BT[:, None, None, :])
-    if starts_B is not None:
-        allowed = allowed & (places >= starts_B[:, None, None, None])
-    if slopes_H is None:
-        return Sight(allowed)
-    penalty_HTS = -slopes_H[:, None, None] * distance_TS.abs()
-    return Sight(penalty_HTS.masked_fill(~allowed, float("-inf")))
+    rule = Rule(causal, reach if limited else None, segments_BT, starts_B, slopes_H)
+    if by_blocks and held == 0 and starts_B is None:
+        return Sight(rule=rule, blocks=rule.blocks(positions, device))
+    return Sight(rule.mask(positions, held, device))
 
 
 def alibi_slopes(heads: int) -> Tensor:
