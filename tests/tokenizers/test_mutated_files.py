@@ -73,6 +73,8 @@ def framed() -> bytes:
     )
     theirs = tokenizers.Tokenizer.from_str(wordpiece().decode())
     theirs.post_processor = bert
+    theirs.enable_truncation(4)
+    theirs.enable_padding(length=3)
     return theirs.to_str().encode()
 
 
@@ -302,6 +304,8 @@ def test_what_tokenizers_reads_too_has_its_ids(kind: str, files: int, tmp_path: 
         try:
             ours = Tokenizer.load(tmp_path)
             theirs = tokenizers.Tokenizer.from_str(content.decode())
+            theirs.no_truncation()
+            theirs.no_padding()
         except TokenizerError:
             continue
         except Exception as error:

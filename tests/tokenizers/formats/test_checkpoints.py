@@ -102,6 +102,22 @@ def test_roberta(prefix: bool, tmp_path: Path) -> None:
         assert wide == [*ours.encode(b"\xff"), mask, *ours.encode(b"\xe3\x80")]
 
 
+def test_sentence_transformers(tmp_path: Path) -> None:
+    """A length to which texts are cut and filled up, which neither `encode` nor `transformers` do unasked."""
+    theirs = byte_level(special=["[PAD]", "<|endoftext|>"])
+    theirs.enable_truncation(7)
+    theirs.enable_padding(length=9)
+    theirs.save(str(tmp_path / "tokenizer.json"))
+    ours = Tokenizer.load(tmp_path)
+    fast = transformers.PreTrainedTokenizerFast(tokenizer_file=str(tmp_path / "tokenizer.json"))
+    theirs.no_truncation()
+    theirs.no_padding()
+    for text in texts():
+        assert ours.encode(text) == theirs.encode(text).ids == fast(text)["input_ids"], text
+    ours.save(tmp_path)
+    assert json.loads((tmp_path / "tokenizer.json").read_text(encoding="utf-8"))["truncation"] is None
+
+
 def test_phi_3_and_tokens_that_strip_both_sides(tmp_path: Path) -> None:
     theirs = byte_level()
     theirs.add_special_tokens([AddedToken("<|user|>", rstrip=True), AddedToken("<|both|>", lstrip=True, rstrip=True)])

@@ -6,6 +6,11 @@ refused with its name, never passed over. What a post-processor puts around a te
 frame: `encode` gives the ids of the text, which is `add_special_tokens=False` there, and `framed` puts ids into the
 frame. Where there is no post-processor, `add_bos_token` in the configuration says nothing, as in `transformers` 5.
 
+The length that a file cuts texts to or fills them up to (`truncation`, `padding`, as folders of sentence-transformers
+have them) is read and left: `encode` never cuts a text in silence. What embeds or labels texts cuts them to the model's
+context. `transformers` does the same unless a call says otherwise; with `tokenizers` alone, `no_truncation()` and
+`no_padding()` give these ids.
+
 The families: `json_bpe`, `json_unigram`, `json_words`; what happens to text before and after: `json_text`; what
 stands around it: `json_frame`; the configuration: `config`.
 """
@@ -90,6 +95,12 @@ def written(tokenizer: Tokenizer) -> dict[str, bytes]:
 
 # Reading
 
+_LENGTHS = {
+    "truncation": {"direction", "max_length", "strategy", "stride"},
+    "padding": {"strategy", "direction", "pad_to_multiple_of", "pad_id", "pad_type_id", "pad_token"},
+}
+"""What cuts a row of ids or fills it up: settings that change no id of a text."""
+
 
 def read(file: Path, content: bytes, given: Mapping[str, int]) -> Tokenizer:
     """The tokenizer of a `tokenizer.json`, with the roles that the configuration beside it gives.
@@ -101,9 +112,12 @@ def read(file: Path, content: bytes, given: Mapping[str, int]) -> Tokenizer:
     """
     settings = parse_json(content)
     model = of_type(dict, settings.get("model"), "the model")
-    plain: dict[str, list[object]] = {"version": ["1.0"], "truncation": [None], "padding": [None]}
+    for name, known in _LENGTHS.items():
+        if settings.get(name) is not None:
+            check(of_type(dict, settings[name], f"the {name}"), f"the {name}", accepted={}, read=known)
+    plain: dict[str, list[object]] = {"version": ["1.0"]}
     parts = {"added_tokens", "normalizer", "pre_tokenizer", "post_processor", "decoder", "model"}
-    check(settings, "the file", accepted=plain, read=parts)
+    check(settings, "the file", accepted=plain, read=parts | _LENGTHS.keys())
     frame, framing = json_frame.read(settings.get("post_processor"))
     beside = Config.beside(file)
     tokens = _added_tokens(settings.get("added_tokens"))
