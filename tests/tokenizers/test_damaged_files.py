@@ -87,7 +87,11 @@ BPE_FAULTS: list[tuple[str, Callable[[Settings], object], str]] = [
     ("a merge twice", lambda s: s["model"]["merges"].append(s["model"]["merges"][0]), "stands twice"),
     ("another special token", set_at("added_tokens/0/content", "<s>"), "have the same id, 0"),
     ("a special id that differs", set_at("added_tokens/0/id", 300), f'"{END_OF_TEXT}" has two ids, 0 and 300'),
-    ("a special token that is a word", set_at("added_tokens/0/single_word", True), '"single_word" set to true'),
+    (
+        "a special token that may be a word",
+        set_at("added_tokens/0/single_word", 1),
+        "stands alone should be of type bool",
+    ),
     ("a special token that may strip", set_at("added_tokens/0/lstrip", 1), "strips should be of type bool and is 1"),
     ("no special token at all", set_at("added_tokens/0/special", False), "has a role in"),
     ("an added token with an id far off", lambda s: s["added_tokens"].append(NEW | {"id": 999}), "do not follow"),

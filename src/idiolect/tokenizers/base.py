@@ -392,7 +392,8 @@ class Tokenizer(ABC):
         if self.end_of_text_name != END_OF_TEXT:
             identity.append(self.end_of_text_name)
         if self.strips:
-            identity.append({"strips": sorted(self.strips.items())})
+            told = {name: strip if strip.alone else strip[:2] for name, strip in self.strips.items()}
+            identity.append({"strips": sorted(told.items())})
         if self.frame != Frame():
             identity.append({"frame": self.frame.to_json()})
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()

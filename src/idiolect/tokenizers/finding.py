@@ -2,7 +2,8 @@
 
 Of names that overlap the leftmost counts, and of those that begin at one place the longest, as Hugging Face's added
 tokens are found. A token may take the whitespace before or behind it into itself (its `lstrip` and `rstrip`), so that
-`a <mask>` and `a<mask>` are the same. Linear in the text.
+`a <mask>` and `a<mask>` are the same; or it may be a word of its own (`single_word`), which is not found inside others.
+Linear in the text.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
 
+import regex
+
 from idiolect.errors import TokenizerError
 
 WHITESPACE: Final = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
@@ -18,13 +21,18 @@ WHITESPACE: Final = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000
 )
 """What Unicode calls White_Space; `str.isspace` takes four control characters for spaces too."""
 _SPACES: Final = re.compile(f"[{WHITESPACE}]*")
+_IN_WORDS: Final = regex.compile(r"\w")  # marks too, which `re` leaves out
 
 
 class Strip(NamedTuple):
-    """Which whitespace beside it a token takes into itself."""
+    """What a token does to its neighbours."""
 
     left: bool = False
+    """Takes the whitespace before it into itself."""
     right: bool = False
+    """Takes the whitespace behind it into itself."""
+    alone: bool = False
+    """Is found only where no letter, digit, mark or underscore is beside it."""
 
 
 class Finder:
@@ -32,7 +40,7 @@ class Finder:
 
     Args:
         names: what is looked for.
-        strips: of those that take whitespace into themselves, which.
+        strips: of those that take whitespace into themselves, or stand alone, which.
         marks: whether `▁` in a name stands for a space in the text too (SentencePiece's user-defined pieces).
 
     Raises:
@@ -48,6 +56,7 @@ class Finder:
         self._strips = {name: strips[name] for name in names if name in strips}
         self._names = frozenset(names)
         self._marks = marks
+        self._alone = any(strip.alone for strip in self._strips.values())
         if any(strip.right for strip in self._strips.values()):
             stray = next((name for name in names if name[:1] in WHITESPACE), None)
             if stray is not None:
@@ -71,15 +80,32 @@ class Finder:
             parts = self.parts(text.decode("utf-8", "surrogateescape"))  # which gives any bytes back
             return [string.encode("utf-8", "surrogateescape") for string in parts if isinstance(string, str)]
         cut = self._text.split(text)
+        if self._alone:
+            cut = self._words(cut)
         if self._strips:
             for n in range(1, len(cut), 2):
                 before, found, behind = cut[n - 1 : n + 2]
-                left, right = self._strips.get(found, _NEITHER)
+                left, right, _ = self._strips.get(found, _NEITHER)
                 start = len(before.rstrip(WHITESPACE)) if left else len(before)
                 spaces = _SPACES.match(behind) if right else None
                 end = spaces.end() if spaces else 0
                 cut[n - 1 : n + 2] = before[:start], before[start:] + found + behind[:end], behind[end:]
         return cut
+
+    def _words(self, cut: list[str]) -> list[str]:
+        """The same, without those finds that should stand alone and are part of a word."""
+        kept = cut[:1]
+        for n in range(1, len(cut), 2):
+            found, behind = cut[n : n + 2]
+            # What stands before it is text or the name before, found or not; and so behind it.
+            before = kept[-1] or (kept[-2] if len(kept) > 1 else "")
+            after = behind or "".join(cut[n + 2 : n + 3])
+            inside = _IN_WORDS.match(before[-1:]) or _IN_WORDS.match(after[:1])
+            if self._strips.get(found, _NEITHER).alone and inside:
+                kept[-1] += found + behind
+            else:
+                kept += [found, behind]
+        return kept
 
     def name(self, found: str) -> str:
         """The name that was found, of a part that `parts` gave for one."""
@@ -88,6 +114,11 @@ class Finder:
         if self._marks and (marked := found.replace(" ", "▁")) in self._names:
             return marked
         return max((name for name in self._strips if name in found), key=len)
+
+
+def touches_words(name: str) -> bool:
+    """Whether a token's name begins or ends as a word does, so that a word beside it is none of its own."""
+    return bool(_IN_WORDS.match(name[:1]) or _IN_WORDS.match(name[-1:]))
 
 
 _NEITHER: Final = Strip()

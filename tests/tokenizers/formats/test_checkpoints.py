@@ -125,6 +125,44 @@ def test_phi_3_and_tokens_that_strip_both_sides(tmp_path: Path) -> None:
     same(theirs, tmp_path, ["<|user|>", "<|both|>", "</s>", "<t>", "<|both|> <|both|>"])
 
 
+@pytest.mark.parametrize("normalizer", [None, normalizers.NFC()])
+def test_tokens_that_stand_alone(normalizer: Any, tmp_path: Path) -> None:
+    theirs = byte_level()
+    if normalizer is not None:
+        theirs.normalizer = normalizer
+    theirs.add_special_tokens([AddedToken("[M]", single_word=True, lstrip=True, normalized=False)])
+    theirs.add_tokens([AddedToken("rat", single_word=True, rstrip=True, normalized=False), AddedToken("<t>")])
+    theirs.add_tokens([AddedToken("dog", single_word=True), AddedToken("rat'", normalized=False)])
+    ours = same(theirs, tmp_path, ["rat", "dog", "<t>", "rat'", "[M]", " rat ", " [M] "])
+    assert ours.strips["rat"] == Strip(right=True, alone=True)
+    assert ours.added["rat"] in ours.encode("a rat.") and ours.added["rat"] not in ours.encode("a rats_")
+    if normalizer is None:  # of every character that Python and the peer both know, whether it is of a word
+        beside = [chr(c) for c in range(1, 0x110000) if unicodedata.category(chr(c)) not in ("Cn", "Cs")]
+        encodings = theirs.encode_batch([f"{character}rat" for character in beside], add_special_tokens=False)
+        rat = ours.added["rat"]
+        found = [rat in encoding.ids for encoding in encodings]
+        assert [rat in ours.encode(f"{character}rat") for character in beside] == found
+
+
+def test_tokens_that_are_normalized_are_found_after_the_others(tmp_path: Path) -> None:
+    """Also where nothing is normalized."""
+    theirs = byte_level()
+    theirs.add_tokens([AddedToken("rat<", normalized=True), AddedToken("t<t>", normalized=False)])
+    ours = same(theirs, tmp_path, ["rat<t>", "rat<", "t<t>"])
+    assert ours.encode("rat<t>") == [*ours.encode("ra"), ours.added["t<t>"]]
+
+
+@pytest.mark.parametrize(("special", "message"), [("end", "begins or ends as a word"), ("[M]", "in normalized text")])
+def test_tokens_alone_beside_what_is_not_seen_are_refused(special: str, message: str, tmp_path: Path) -> None:
+    theirs = byte_level()
+    theirs.normalizer = normalizers.NFC()
+    theirs.add_special_tokens([AddedToken(special, single_word=special == "[M]", normalized=special == "[M]")])
+    theirs.add_tokens([AddedToken("rat", single_word=True, normalized=False)])
+    theirs.save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(TokenizerError, match=message):
+        Tokenizer.load(tmp_path)
+
+
 def test_a_token_of_spaces_beside_one_that_takes_them_is_refused(tmp_path: Path) -> None:
     theirs = byte_level()
     theirs.add_tokens([AddedToken("</s>", rstrip=True), AddedToken("  ")])

@@ -68,7 +68,7 @@ class Config:
                 case str(name) if name:
                     pass
                 case {"content": str(name), **flags} if name:
-                    strip = Strip(flags.get("lstrip") is True, flags.get("rstrip") is True)
+                    strip = Strip(*(flags.get(flag) is True for flag in ("lstrip", "rstrip", "single_word")))
                     if strip != Strip():
                         strips[name] = strip
                 case _:

@@ -29,7 +29,7 @@ from idiolect.tokenizers.byte_level import utf8
 from idiolect.tokenizers.bytes_ import ByteTokenizer
 from idiolect.tokenizers.characters import CharacterTokenizer
 from idiolect.tokenizers.extended import ExtendedTokenizer
-from idiolect.tokenizers.finding import Strip
+from idiolect.tokenizers.finding import Strip, touches_words
 from idiolect.tokenizers.formats import config, json_bpe, json_frame, json_text, json_unigram, json_words
 from idiolect.tokenizers.formats.config import Config
 from idiolect.tokenizers.formats.special import Special
@@ -72,8 +72,8 @@ def written(tokenizer: Tokenizer) -> dict[str, bytes]:
         late = added if tokenizer.marks else tokenizer.late
     tokens = []
     for name, token_id in sorted({**tokenizer.special_tokens, **added}.items(), key=lambda item: item[1]):
-        left, right = tokenizer.strips.get(name, Strip())
-        flags = {"single_word": False, "lstrip": left, "rstrip": right, "normalized": name in late}
+        left, right, alone = tokenizer.strips.get(name, Strip())
+        flags = {"single_word": alone, "lstrip": left, "rstrip": right, "normalized": name in late}
         tokens.append({"id": token_id, "content": name, **flags, "special": name in tokenizer.special_tokens})
     if isinstance(tokenizer, ExtendedTokenizer) and tokenizer.normalizer is not None:
         _check_late(tokenizer.normalizer)
@@ -122,6 +122,7 @@ def read(file: Path, content: bytes, given: Mapping[str, int]) -> Tokenizer:
     beside = Config.beside(file)
     tokens = _added_tokens(settings.get("added_tokens"))
     tokens.special |= given
+    _check_alone(tokens, normalizes=settings.get("normalizer") is not None)
     _make_special(tokens, framing, beside, model.get("vocab"))
     tokenizer = _read_tokens(settings, model, tokens, beside.roles.get("eos"))
     tokenizer.frame, tokenizer.roles = frame, beside.roles
@@ -136,6 +137,7 @@ class _Tokens:
     added: dict[str, int] = field(default_factory=dict)
     strips: dict[str, Strip] = field(default_factory=dict)
     late: set[str] = field(default_factory=set)  # those of `added` that are found in normalized text
+    late_special: set[str] = field(default_factory=set)  # and of `special`
 
 
 def _make_special(tokens: _Tokens, framing: Mapping[str, int], beside: Config, vocab: object) -> None:
@@ -184,10 +186,11 @@ def _read_tokens(settings: Json, model: Json, tokens: _Tokens, told: object) -> 
             f"its special token {short(special.end_of_text)} comes after tokens that were added to it."
         )
     marks, late = _found_in_marked_text(settings, tokens)
-    without = settings | {"normalizer": None} if late else settings  # what finds the late tokens normalizes first
+    changes = bool(late) and settings.get("normalizer") is not None
+    without = settings | {"normalizer": None} if changes else settings  # what finds the late tokens normalizes first
     base = _read_model(without, model, Special(own, special.end_of_text))
     _check_appended(base, {**ids, **added})
-    normalizer = json_text.read_normalizer(settings["normalizer"]) if late else None
+    normalizer = json_text.read_normalizer(settings["normalizer"]) if changes else None
     return ExtendedTokenizer(base, added, ids, marks=marks, strips=tokens.strips, late=late, normalizer=normalizer)
 
 
@@ -196,7 +199,9 @@ def _found_in_marked_text(settings: Json, tokens: _Tokens) -> tuple[bool, set[st
     found after it has been normalized otherwise."""
     if json_text.puts_space_in_front_once(settings.get("pre_tokenizer")):
         raise TokenizerError("it has added tokens, and puts a space before the first stretch alone: not supported.")
-    if settings.get("normalizer") is None or not tokens.late:
+    if settings.get("normalizer") is None:  # they are found after the others all the same
+        return False, tokens.late if tokens.late < tokens.added.keys() else set()
+    if not tokens.late:
         return False, set()
     if settings["normalizer"] == json_text.SPACES_MARKED and tokens.late == tokens.added.keys():
         return True, set()
@@ -206,6 +211,26 @@ def _found_in_marked_text(settings: Json, tokens: _Tokens) -> tuple[bool, set[st
         if normalizer(name) != name:
             raise TokenizerError(f"its normalizer changes the name of its added token {short(name)}: not supported.")
     return False, tokens.late
+
+
+def _check_alone(tokens: _Tokens, *, normalizes: bool) -> None:
+    """Refuse tokens that stand alone where something else is beside them here than there: special tokens are found
+    first, and in the text as it is."""
+    early = tokens.added.keys() - tokens.late
+    for name in sorted(name for name, strip in tokens.strips.items() if strip.alone):
+        others = set[str]()
+        if name in tokens.added:
+            others = tokens.late_special if name in tokens.late else {*tokens.special}
+        elif name in tokens.late_special:
+            others = early
+        for other in sorted(others):
+            if touches_words(other):
+                raise TokenizerError(
+                    f"its added token {short(name)} stands alone, and may stand beside {short(other)}, which begins or "
+                    "ends as a word: not supported."
+                )
+        if normalizes and name in tokens.late_special:
+            raise TokenizerError(f"its special token {short(name)} stands alone in normalized text: not supported.")
 
 
 def _check_late(normalizer: Normalizer) -> None:
@@ -242,6 +267,9 @@ def _read_model(settings: Json, model: Json, special: Special) -> Tokenizer:
             )
 
 
+_FLAGS = {"normalized": "is normalized", "lstrip": "strips", "rstrip": "strips", "single_word": "stands alone"}
+
+
 def _added_tokens(written: object) -> _Tokens:
     """The special tokens and the ordinary ones that are found before anything else."""
     tokens = _Tokens()
@@ -250,8 +278,8 @@ def _added_tokens(written: object) -> _Tokens:
         record = of_type(dict, token, "an added token")
         name = of_type(str, record.get("content"), "the content of an added token")
         token_id = of_type(int, record.get("id"), f"the id of {short(name)}")
-        fields = {"content", "id", "special", "normalized", "lstrip", "rstrip"}
-        check(record, f"the added token {short(name)}", accepted={"single_word": [False]}, read=fields)
+        fields = {"content", "id", "special", "normalized", "lstrip", "rstrip", "single_word"}
+        check(record, f"the added token {short(name)}", accepted={}, read=fields)
         if name in tokens.special or name in tokens.added or token_id in taken:
             raise TokenizerError(f"the added token {short(name)} or its id {token_id} stands twice.")
         if not name or token_id < 0:
@@ -260,14 +288,14 @@ def _added_tokens(written: object) -> _Tokens:
         utf8(name)
         if "special" not in record:
             raise TokenizerError(f"the added token {short(name)} is not said to be special or not.")
-        late, left, right = (
-            of_type(bool, record.get(flag, False), f"whether {short(name)} {does}")
-            for flag, does in (("normalized", "is normalized"), ("lstrip", "strips"), ("rstrip", "strips"))
+        late, *beside = (
+            of_type(bool, record.get(flag, False), f"whether {short(name)} {does}") for flag, does in _FLAGS.items()
         )
-        if left or right:
-            tokens.strips[name] = Strip(left, right)
+        if any(beside):
+            tokens.strips[name] = Strip(*beside)
         if of_type(bool, record["special"], f"whether {short(name)} is special"):
             tokens.special[name] = token_id
+            tokens.late_special |= {name} if late else set()
         else:
             tokens.added[name] = token_id
             tokens.late |= {name} if late else set()
