@@ -56,7 +56,7 @@ BPE_FAULTS: list[tuple[str, Callable[[Settings], object], str]] = [
     ("a later version", set_at("version", "2.0"), '"version" set to "2.0"'),
     ("an unknown model", set_at("model/type", "Trigram"), 'type "Trigram"'),
     ("another model", set_at("model/type", "Unigram"), 'not known: "dropout"'),
-    ("a normalizer", set_at("normalizer", {"type": "Nmt"}), '{"type": "Nmt"}'),
+    ("a normalizer", set_at("normalizer", {"type": "Shout"}), '{"type": "Shout"}'),
     ("a normal form twice", set_at("normalizer", {"type": "Sequence", "normalizers": [{"type": "NFC"}] * 2}), "NFC"),
     ("truncation that is a number", set_at("truncation", 5), "the truncation should be of type dict and is 5"),
     ("padding of another kind", set_at("padding", {"pad_id": 5, "pad_all": 1}), 'not known: "pad_all"'),

@@ -293,7 +293,12 @@ def test_what_is_lossless_says_so() -> None:
 def test_settings_come_back_from_json() -> None:
     table = compiled({"ab": "X"})
     later = Normalizer(
-        replacements=(("a", "b"),), strip_accents=True, join_whitespace=True, prefix_space=True, kept=("the", "é")
+        replacements=(("a", "b"),),
+        strip_accents=True,
+        join_whitespace=True,
+        prefix_space=True,
+        kept=("the", "é"),
+        nmt=True,
     )
     for normalizer in (
         Normalizer(),

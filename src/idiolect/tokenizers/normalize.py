@@ -4,8 +4,8 @@
 or two. A tokenizer that is to see these as the same changes the text first, and then decoding cannot give back what
 was there: `lossless` says whether it can. The steps, in this order:
 
-1. strings replaced by others, a Unicode normal form (`unicodedata`, Unicode Standard Annex 15), accents dropped, and
-   lower case;
+1. control characters dropped (`nmt`), strings replaced by others, a Unicode normal form (`unicodedata`, Unicode
+   Standard Annex 15), accents dropped, lower case, and runs of spaces joined;
 2. SentencePiece's rule table (Kudo and Richardson, "SentencePiece", 2018, section 3.2), as its `.model` files carry
    it: strings and what each becomes, the longest that fits first;
 3. SentencePiece's spaces: runs of them become one and those at both ends go, one is put in front, and each is written
@@ -76,6 +76,11 @@ class Normalizer:
     join_whitespace: bool = False
     """Whether runs of whitespace of every kind, line ends and tabs become a space before the normal form, and
     whitespace at the end goes after it (DeBERTa v3)."""
+    nmt: bool = False
+    """Whether control characters are dropped, and line ends, tabs, marks of direction and of width and `▁` become
+    spaces, before all else (SentencePiece's rules of that name, as Hugging Face has them)."""
+    join_spaces: bool = False
+    """Whether runs of spaces become one at the end of step 1, and those at the ends of a text stay."""
     space_behind: bool = False
     """Whether the space of `prefix_space` comes behind a text instead (`treat_whitespace_as_suffix`)."""
     kept: tuple[str, ...] = ()
@@ -110,10 +115,13 @@ class Normalizer:
     def _rewrites(self) -> bool:
         """Whether there is anything in step 1."""
         changes = self.lowercase or self.replacements or self.strip_accents or self.join_whitespace
+        changes = changes or self.nmt or self.join_spaces
         return self.form != "none" or bool(changes)
 
     def _rewritten(self, text: str) -> str:
         """The text after step 1."""
+        if self.nmt:
+            text = text.translate(_NMT)
         for given, becomes in self.replacements:
             text = text.replace(given, becomes)
         if self.join_whitespace:
@@ -126,6 +134,8 @@ class Normalizer:
             text = text.replace("Σ", "σ").lower()  # a final one too, for the peers go character by character
         if self.join_whitespace:
             text = text.rstrip(WHITESPACE)
+        if self.join_spaces:
+            text = _SPACES.sub(" ", text)
         return text
 
     @property
@@ -193,8 +203,13 @@ _UNICODE_NAMES: dict[Form, Literal["NFC", "NFKC", "NFD", "NFKD"]] = {
 }
 
 
-_LATER = ("replacements", "strip_accents", "join_whitespace", "space_behind", "kept")  # added to earlier settings
+_LATER = ("replacements", "strip_accents", "join_whitespace", "nmt", "join_spaces", "space_behind", "kept")
+"""Settings that were added to earlier ones."""
 _WHITESPACE = re.compile(f"[{WHITESPACE}]+")
+_SPACES = re.compile(" {2,}")
+_DROPPED = (*range(1, 9), 0x0B, *range(0x0E, 0x20), 0x7F, 0x8F, 0x9F)
+_SPACED = (0x09, 0x0A, 0x0C, 0x0D, 0x1680, *range(0x200B, 0x2010), 0x2028, 0x2029, 0x2581, 0xFEFF, 0xFFFD)
+_NMT = {**dict.fromkeys(_DROPPED, ""), **dict.fromkeys(_SPACED, " ")}
 _RUNS = re.compile(f"[{WHITESPACE}]{{2,}}|[\n\r\t]")
 
 

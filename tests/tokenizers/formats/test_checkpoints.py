@@ -157,7 +157,7 @@ def test_tokens_alone_beside_what_is_not_seen_are_refused(special: str, message:
     theirs = byte_level()
     theirs.normalizer = normalizers.NFC()
     theirs.add_special_tokens([AddedToken(special, single_word=special == "[M]", normalized=special == "[M]")])
-    theirs.add_tokens([AddedToken("rat", single_word=True, normalized=False)])
+    theirs.add_tokens([AddedToken("rat", single_word=True, normalized=special == "[M]")])
     theirs.save(str(tmp_path / "tokenizer.json"))
     with pytest.raises(TokenizerError, match=message):
         Tokenizer.load(tmp_path)
@@ -210,6 +210,22 @@ def test_albert(tmp_path: Path) -> None:
     theirs.add_special_tokens([AddedToken("[MASK]", lstrip=True)])
     theirs.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
     assert same(theirs, tmp_path, ["[MASK]", " [MASK]"]).frame == Frame.bert()
+
+
+def test_the_unigram_and_bpe_of_the_tokenizers_package(tmp_path: Path) -> None:
+    """Nmt drops control characters and makes spaces of others; runs of spaces become one, and ends are not trimmed."""
+    special = ["<unk>", "</s>"]
+    for theirs in (tokenizers.SentencePieceUnigramTokenizer(), tokenizers.SentencePieceBPETokenizer()):
+        options = {"unk_token": "<unk>"} if isinstance(theirs, tokenizers.SentencePieceUnigramTokenizer) else {}
+        theirs.train_from_iterator(CORPUS, vocab_size=150, special_tokens=special, show_progress=False, **options)
+        same(tokenizers.Tokenizer.from_str(theirs.to_str()), tmp_path)
+
+
+def test_every_character_is_normalized_as_by_nmt() -> None:
+    ours, theirs = Normalizer(nmt=True), normalizers.Nmt()
+    for first in range(0, 0x110000, 0x1000):
+        row = "a".join(chr(c) for c in range(first, first + 0x1000) if unicodedata.category(chr(c)) != "Cs")
+        assert ours(row) == theirs.normalize_str(row)
 
 
 def test_deberta_v3(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ _Form = Literal["nfc", "nfkc", "nfd", "nfkd"]
 _FORMS: dict[object, _Form] = {"NFC": "nfc", "NFKC": "nfkc", "NFD": "nfd", "NFKD": "nfkd"}
 _WHITESPACE_JOINED: Json = {"type": "Replace", "pattern": {"Regex": r"\s{2,}|[\n\r\t]"}, "content": " "}
 _RIGHT_STRIPPED: Json = {"type": "Strip", "strip_left": False, "strip_right": True}
-_REPLACE, _WHITESPACE, _FORM, _ACCENTS, _LOWER, _TABLE, _TRIM, _JOIN, _PREFIX, _MARKS = range(10)
+_NMT, _REPLACE, _WHITESPACE, _FORM, _ACCENTS, _LOWER, _TABLE, _TRIM, _JOIN, _PREFIX, _MARKS = range(11)
 
 
 def split_settings(pattern: str) -> Json:
@@ -67,10 +67,9 @@ def normalizer_settings(normalizer: Normalizer) -> Json | None:
             "a tokenizer.json can neither put a space behind a text nor except strings from normalizing, as "
             "SentencePiece does."
         )
-    steps: list[Json] = [
-        {"type": "Replace", "pattern": {"String": string}, "content": becomes}
-        for string, becomes in normalizer.replacements
-    ]
+    steps: list[Json] = [{"type": "Nmt"}] if normalizer.nmt else []
+    for string, becomes in normalizer.replacements:
+        steps.append({"type": "Replace", "pattern": {"String": string}, "content": becomes})
     if normalizer.join_whitespace:
         steps.append(_WHITESPACE_JOINED)
     if normalizer.form != "none":
@@ -81,6 +80,8 @@ def normalizer_settings(normalizer: Normalizer) -> Json | None:
         steps.append({"type": "Lowercase"})
     if normalizer.join_whitespace:
         steps.append(_RIGHT_STRIPPED)
+    if normalizer.join_spaces:
+        steps.append(SPACES_JOINED)
     if normalizer.charsmap:
         charsmap = base64.b64encode(normalizer.charsmap).decode("ascii")
         steps.append({"type": "Precompiled", "precompiled_charsmap": charsmap})
@@ -113,7 +114,7 @@ def read_normalizer(value: object, *, marked_later: bool = False) -> Normalizer:
         place, ours = _add_step(step, ours)
         joined |= place == _JOIN
         stripped |= place == _TRIM
-        if place < done or (place == _JOIN) > ours.collapse_spaces:
+        if place < done or (place == _JOIN) > (ours.collapse_spaces or ours.join_spaces):
             raise TokenizerError(f"its normalizers stand in an order that is not supported: {short(value)}.")
         done = place
         if MARK in (step.get("prepend"), step.get("content")):
@@ -146,6 +147,10 @@ def _add_step(step: Json, ours: Normalizer) -> tuple[int, Normalizer]:
             return _TRIM, _narrow(ours)  # where the left is not stripped, `read_metaspace` asks for a prefix
         case _ if step in (SPACES_TRIMMED, MARKS_TRIMMED):
             return _TRIM, replace(ours, collapse_spaces=True)
+        case {"type": "Nmt", **rest} if not rest and not ours.nmt:
+            return _NMT, replace(ours, nmt=True)
+        case _ if step == SPACES_JOINED and not (ours.collapse_spaces or ours.charsmap or ours.join_spaces):
+            return _JOIN, replace(ours, join_spaces=True)
         case {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " " | "▁", **rest} if not rest:
             return _JOIN, ours
         case {"type": "Prepend", "prepend": " " | "▁", **rest} if not rest and not ours.prefix_space:

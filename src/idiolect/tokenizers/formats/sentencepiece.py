@@ -307,7 +307,8 @@ def _check_writable(names: Sequence[str], scores: Sequence[float], normalizer: N
             "SentencePiece normalizes by a rule table, and this tokenizer by "
             f"{'lower case' if normalizer.lowercase else normalizer.form.upper()}."
         )
-    if normalizer.replacements or normalizer.strip_accents or normalizer.join_whitespace:
+    others = (normalizer.replacements, normalizer.strip_accents, normalizer.join_whitespace, normalizer.join_spaces)
+    if any(others) or normalizer.nmt:
         raise TokenizerError("SentencePiece normalizes by a rule table, and this tokenizer in other ways too.")
     if normalizer.each_word:
         raise TokenizerError("SentencePiece keeps whitespace other than spaces, and this tokenizer drops it.")
