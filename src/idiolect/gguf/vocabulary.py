@@ -44,6 +44,8 @@ def described(tokenizer: Tokenizer, vocab_size: int, tokens: TokenIds) -> dict[s
     """
     base = tokenizer.base if isinstance(tokenizer, ExtendedTokenizer) else tokenizer
     try:
+        if isinstance(tokenizer, ExtendedTokenizer) and tokenizer.strips.keys() & tokenizer.added.keys():
+            raise TokenizerError("added tokens take no spaces into themselves there, nor do they stand alone.")
         match base:
             case BytePairTokenizer(symbols="bytes"):
                 told = _of_bytes(tokenizer, base)
@@ -83,6 +85,8 @@ def _of_bytes(tokenizer: Tokenizer, base: BytePairTokenizer) -> _Pieces:
         raise TokenizerError(
             f"it does not cut text as the pattern {pattern} does; it can do that of gpt2, qwen2, cl100k and llama3."
         )
+    if base.cuts:
+        raise TokenizerError("it cuts text by its pattern alone, and this one cuts before that.")
     if base.normalizer != Normalizer():
         raise TokenizerError("it leaves text as it is before cutting it, and this one does not.")
     names = names_of(base)

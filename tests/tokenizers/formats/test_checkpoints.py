@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet
 import pytest
 import sentencepiece
 import tokenizers
@@ -125,14 +126,19 @@ def test_phi_3_and_tokens_that_strip_both_sides(tmp_path: Path) -> None:
     same(theirs, tmp_path, ["<|user|>", "<|both|>", "</s>", "<t>", "<|both|> <|both|>"])
 
 
-@pytest.mark.parametrize("normalizer", [None, normalizers.NFC()])
-def test_tokens_that_stand_alone(normalizer: Any, tmp_path: Path) -> None:
+def standing_alone(normalizer: Any = None) -> tokenizers.Tokenizer:
     theirs = byte_level()
     if normalizer is not None:
         theirs.normalizer = normalizer
     theirs.add_special_tokens([AddedToken("[M]", single_word=True, lstrip=True, normalized=False)])
     theirs.add_tokens([AddedToken("rat", single_word=True, rstrip=True, normalized=False), AddedToken("<t>")])
     theirs.add_tokens([AddedToken("dog", single_word=True), AddedToken("rat'", normalized=False)])
+    return theirs
+
+
+@pytest.mark.parametrize("normalizer", [None, normalizers.NFC()])
+def test_tokens_that_stand_alone(normalizer: Any, tmp_path: Path) -> None:
+    theirs = standing_alone(normalizer)
     ours = same(theirs, tmp_path, ["rat", "dog", "<t>", "rat'", "[M]", " rat ", " [M] "])
     assert ours.strips["rat"] == Strip(right=True, alone=True)
     assert ours.added["rat"] in ours.encode("a rat.") and ours.added["rat"] not in ours.encode("a rats_")
@@ -212,13 +218,25 @@ def test_albert(tmp_path: Path) -> None:
     assert same(theirs, tmp_path, ["[MASK]", " [MASK]"]).frame == Frame.bert()
 
 
-def test_the_unigram_and_bpe_of_the_tokenizers_package(tmp_path: Path) -> None:
+def package_unigram() -> tokenizers.Tokenizer:
     """Nmt drops control characters and makes spaces of others; runs of spaces become one, and ends are not trimmed."""
+    theirs = tokenizers.SentencePieceUnigramTokenizer()
     special = ["<unk>", "</s>"]
-    for theirs in (tokenizers.SentencePieceUnigramTokenizer(), tokenizers.SentencePieceBPETokenizer()):
-        options = {"unk_token": "<unk>"} if isinstance(theirs, tokenizers.SentencePieceUnigramTokenizer) else {}
-        theirs.train_from_iterator(CORPUS, vocab_size=150, special_tokens=special, show_progress=False, **options)
-        same(tokenizers.Tokenizer.from_str(theirs.to_str()), tmp_path)
+    theirs.train_from_iterator(CORPUS, 150, special_tokens=special, show_progress=False, unk_token="<unk>")
+    return tokenizers.Tokenizer.from_str(theirs.to_str())
+
+
+def package_bpe() -> tokenizers.Tokenizer:
+    theirs = tokenizers.SentencePieceBPETokenizer()
+    theirs.train_from_iterator(CORPUS, vocab_size=150, special_tokens=["<unk>", "</s>"], show_progress=False)
+    return tokenizers.Tokenizer.from_str(theirs.to_str())
+
+
+@pytest.mark.parametrize("make", [package_unigram, package_bpe])
+def test_the_unigram_and_bpe_of_the_tokenizers_package(
+    make: Callable[[], tokenizers.Tokenizer], tmp_path: Path
+) -> None:
+    same(make(), tmp_path)
 
 
 def test_every_character_is_normalized_as_by_nmt() -> None:
@@ -467,6 +485,53 @@ CUTS: dict[str, tuple[list[Any], bool]] = {
     "mistral nemo": ([split(TEKKEN)], False),
     "llama 3 after digits": ([pre_tokenizers.Digits(individual_digits=True), split(PATTERNS["cl100k"])], False),
 }
+
+
+def falcon() -> tokenizers.Tokenizer:
+    """Digits are cut after the pattern, in GPT-2's characters: among them are bytes of other characters."""
+    theirs = byte_level(special=[">>TITLE<<", "<|endoftext|>"])
+    theirs.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Punctuation("contiguous"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+            pre_tokenizers.Digits(individual_digits=False),
+            split("[0-9][0-9][0-9]"),
+        ]
+    )
+    trainer = trainers.BpeTrainer(
+        vocab_size=500,
+        special_tokens=[">>TITLE<<", "<|endoftext|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    theirs.train_from_iterator([*CORPUS, *texts(count=300)], trainer)
+    return theirs
+
+
+def test_falcon(tmp_path: Path) -> None:
+    theirs = falcon()
+    ours = same(theirs, tmp_path, ["x²3", "1234567", "²²", "乳", "½1", "$+", "?!.", "'s12", " 12", "١٢٣"])
+    assert ours.decode(ours.encode("x²3 乳")) == "x²3 乳"
+    noise = random.Random(0).randbytes(400)
+    assert ours.decode_bytes(ours.encode(noise)) == noise
+    characters = [f"a{chr(c)}1" for c in range(0x3000) if not 0x2E43 <= c < 0x2E80]
+    signs = {c for c in characters if unicodedata.category(c[1])[0] == "P"}
+    differ = [c for c in characters if ours.encode(c) != theirs.encode(c, add_special_tokens=False).ids]
+    assert {*differ} <= signs and len(differ) < 20, "signs newer than Unicode 8 alone"
+
+
+@pytest.mark.parametrize("make", [falcon, standing_alone, package_unigram, package_bpe])
+def test_real_text(make: Callable[[], tokenizers.Tokenizer], data_folder: Path, tmp_path: Path) -> None:
+    """All languages of the declaration of human rights, and film reviews."""
+    theirs = make()
+    theirs.save(str(tmp_path / "tokenizer.json"))
+    ours = Tokenizer.load(tmp_path)
+    rows: list[str] = []
+    for name, first in (("udhr/documents.parquet", 700), ("imdb/test.parquet", 400)):
+        rows += [text[:first] for text in pyarrow.parquet.read_table(data_folder / name)["text"][:400].to_pylist()]
+    theirs.encode_special_tokens = True
+    for text, encoding in zip(rows, theirs.encode_batch(rows, add_special_tokens=False)):
+        assert ours.encode(text) == encoding.ids, text
 
 
 @pytest.mark.parametrize("name", CUTS)

@@ -189,6 +189,15 @@ _CUT_STEPS: dict[str, Json] = {
 }
 
 
+_FALCON: list[Json] = [
+    {"type": "Punctuation", "behavior": "Contiguous"},
+    BYTE_LEVEL,
+    {"type": "Digits", "individual_digits": False},
+    split_settings("[0-9][0-9][0-9]"),
+]
+_FALCON_CUTS = ["signs together", "gpt2", "numbers in bytes", "three digits in bytes"]
+
+
 def _cuts(steps: Sequence[Json]) -> list[str] | None:
     """The names of what these steps cut by; None where one is not known."""
     names = []
@@ -208,6 +217,8 @@ def byte_level_settings(pattern: str, prefix_once: bool = False, cuts: Sequence[
     Raises:
         TokenizerError: a pattern of its own would put the space before each word.
     """
+    if list(cuts) == _FALCON_CUTS and pattern == "none" and not prefix_once:
+        return {"type": "Sequence", "pretokenizers": _FALCON}
     if cuts:
         rest = byte_level_settings(pattern)
         steps = [*(_CUT_STEPS[name] for name in cuts), *_steps(rest, "pretokenizers")]
@@ -228,6 +239,8 @@ def read_byte_level(value: object) -> tuple[str, bool, list[str]]:
     """How a byte-level pre-tokenizer cuts: the name of its pattern, whether it puts a space before a text that does not
     begin with one, and the names of what cuts before the pattern (`cutting`)."""
     match _steps(value, "pretokenizers"):
+        case steps if steps == _FALCON:
+            return "none", False, _FALCON_CUTS
         case [{"type": "ByteLevel", "add_prefix_space": bool(prefix), **others}]:
             uses = others.get("use_regex", True)
             if uses is True or uses is False:
