@@ -17,6 +17,9 @@ from idiolect.models.spec import RecurrentSpec, TransformerSpec
 from idiolect.nn.positions import RopeScaling
 from idiolect.stages.export import export, write_gguf
 from idiolect.tokenizers.base import Tokenizer
+from idiolect.tokenizers.bpe import BytePairTokenizer
+from idiolect.tokenizers.extended import ExtendedTokenizer
+from idiolect.tokenizers.finding import Strip
 
 TEXT = "To be, or not to be: that is the question. " * 5
 BPE = Tokenizer.train([TEXT], kind="bpe", vocab_size=280)
@@ -87,6 +90,17 @@ TOKENIZERS = {
         [TEXT], kind="bpe", vocab_size=280, ties="sentencepiece", byte_fallback=True
     ),
     "this one has no tokens for bytes": Tokenizer.train([TEXT], kind="bpe", vocab_size=30, ties="sentencepiece"),
+}
+LEARNT = BytePairTokenizer.learn([TEXT], vocab_size=280, pattern="gpt2", ties="first")
+CUT = BytePairTokenizer(
+    LEARNT.pieces, LEARNT.merges, pattern="gpt2", cuts=["digit"], special_tokens=LEARNT.special_tokens
+)
+NEW = LEARNT.vocab_size
+TOKENIZERS |= {
+    "this one cuts before that": CUT,
+    "nor do they stand alone": ExtendedTokenizer(
+        LEARNT, {"<new>": NEW}, LEARNT.special_tokens, strips={"<new>": Strip(alone=True)}
+    ),
 }
 
 
