@@ -156,7 +156,7 @@ def json_changed(content: bytes, chance: random.Random) -> bytes:
         container, key = chance.choice(found)
         match chance.randrange(4):
             case 0:
-                container[key] = chance.choice(ODD_VALUES)
+                container[key] = copy.deepcopy(chance.choice(ODD_VALUES))
             case 1:
                 del container[key]
             case 2 if isinstance(container, dict):
