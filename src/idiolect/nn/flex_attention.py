@@ -14,12 +14,14 @@ Shapes: B rows, T positions, H query heads, G heads of keys and values, C channe
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn.attention.flex_attention import flex_attention
 
 from idiolect.journal import say
 from idiolect.nn.masks import Rule, Sight
@@ -29,8 +31,6 @@ BLOCK = 128
 SHAPES = 8
 """Shapes of rows, of B and T, for which a process has kernels. A training has two or three; texts that are scored may
 have any number, and those of further shapes go by masks."""
-
-_kernel = torch.compile(flex_attention, fullgraph=True, dynamic=False)
 
 
 @dataclass(slots=True)
@@ -105,6 +105,18 @@ def _by_blocks(given: tuple[Tensor, Tensor, Tensor], sight: Sight) -> Tensor:
             enable_gqa=queries_BHTC.shape[1] > keys_BGTC.shape[1],
         )
     return answers_BHTC
+
+
+def _kernel(*given: Tensor, **options: Any) -> Any:
+    return _compiled()(*given, **options)
+
+
+@cache
+def _compiled() -> Callable[..., Any]:
+    # It brings PyTorch's compiler, a second of time and 90 MB: not for those who have no use for it.
+    from torch.nn.attention.flex_attention import flex_attention
+
+    return torch.compile(flex_attention, fullgraph=True, dynamic=False)
 
 
 def _by_mask(given: tuple[Tensor, Tensor, Tensor], rule: Rule) -> Tensor:

@@ -10,10 +10,13 @@ Shapes: B rows, T positions that ask, S = held + T positions that are asked, H h
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from torch.nn.attention.flex_attention import BlockMask, create_block_mask
+
+if TYPE_CHECKING:
+    from torch.nn.attention.flex_attention import BlockMask
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,9 @@ class Rule:
 
         It holds the whole mask for a moment, a byte for each pair of places.
         """
+        # It brings PyTorch's compiler, a second of time and 90 MB that nothing else needs.
+        from torch.nn.attention.flex_attention import create_block_mask
+
         rows = None if self.segments_BT is None else len(self.segments_BT)
 
         def shown(row: Tensor, head: Tensor, asking: Tensor, asked: Tensor) -> Tensor:
