@@ -12,8 +12,8 @@ import idiolect
 
 SOURCE = Path(idiolect.__file__).parent
 LAYERS = """
-    _native errors config disk hub artifact making signals compute journal engine figures landscape plane report text
-    tokenizers data nn models embeddings gguf objectives train generate evaluation model_card model_folder
+    _native errors config disk checkpoints hub artifact making signals compute journal engine figures landscape plane
+    report text tokenizers data nn models embeddings gguf objectives train generate evaluation model_card model_folder
     language_model text_classifier pretraining comparing stages recipes cli
 """.split()
 """From the ground up: a module may import from its own layer and from those before it."""

@@ -9,11 +9,12 @@ import pytest
 import torch
 from tiny_run import TinyLanes, lines_of, plan, same_weights, tiny_recurrent, train
 
+from idiolect.checkpoints import newest_checkpoint
 from idiolect.models.model import Model
 from idiolect.objectives.carried import CarriedLikelihood
 from idiolect.objectives.likelihood import Likelihood
 from idiolect.train import forecast, loop
-from idiolect.train.checkpoint import newest_checkpoint, read_checkpoint
+from idiolect.train.checkpoint import read_checkpoint
 from idiolect.train.plan import Plan
 
 STEPS, BATCH = 8, 6

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from idiolect import checkpoints
+from idiolect.checkpoints import newest_checkpoint
 from idiolect.errors import ArtifactError
 from idiolect.train import checkpoint
-from idiolect.train.checkpoint import KEEP, State, all_finite, newest_checkpoint, read_checkpoint, save_checkpoint
+from idiolect.train.checkpoint import KEEP, State, all_finite, read_checkpoint, save_checkpoint
 
 
 def tensors(value: float = 0.5) -> dict[str, dict[str, torch.Tensor]]:
@@ -60,7 +62,7 @@ def test_nothing_is_deleted_before_the_new_one_was_read_back(tmp_path: Path, mon
 
     damaged: list[Path] = []
     monkeypatch.setattr(checkpoint, "save_file", damaging)
-    monkeypatch.setattr(checkpoint, "flush_tree", broken_disk)
+    monkeypatch.setattr(checkpoints, "flush_tree", broken_disk)
     with pytest.raises(ArtifactError, match="step-00000003 is damaged"):
         save_checkpoint(tmp_path, State(step=3), tensors())
     for step in (1, 2):

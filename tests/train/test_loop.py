@@ -11,12 +11,13 @@ import torch
 from tiny_run import ALONE, DIM, TinyModel, TinyRows, lines_of, plan, same_weights, train
 from torch import Tensor
 
+from idiolect.checkpoints import newest_checkpoint
 from idiolect.data.batch import Batch
 from idiolect.errors import Interrupted, TrainingError, UsageError
 from idiolect.models.model import Model
 from idiolect.objectives.likelihood import Likelihood
 from idiolect.train import forecast, loop
-from idiolect.train.checkpoint import all_finite, newest_checkpoint, read_checkpoint
+from idiolect.train.checkpoint import all_finite, read_checkpoint
 from idiolect.train.loop import MOST_SKIPPED, fit
 from idiolect.train.parallel import Group
 

@@ -14,9 +14,9 @@ import torch
 from safetensors.torch import load_file
 from tiny_run import TinyLanes, TinyModel, lines_of, plan, tiny_recurrent, train
 
+from idiolect.checkpoints import newest_checkpoint
 from idiolect.compute import Compute
 from idiolect.objectives.carried import CarriedLikelihood
-from idiolect.train.checkpoint import newest_checkpoint
 from idiolect.train.forecast import REHEARSE_SECONDS, rehearse
 from idiolect.train.optim import build_optimizers
 

@@ -16,8 +16,8 @@ import torch
 from safetensors.torch import load_file
 from tiny_run import TinyModel, TinyRows, lines_of, plan, same_weights, train
 
+from idiolect.checkpoints import newest_checkpoint
 from idiolect.errors import ArtifactError, Interrupted
-from idiolect.train.checkpoint import newest_checkpoint
 from idiolect.train.plan import OptimizerName
 
 STEPS, BATCH = 8, 6

@@ -7,44 +7,40 @@ deterministic training, and fast training in one thread, go on bit for bit as if
 
     checkpoints/step-00000012/
       matrices.f32    the matrices, as they lie in memory: the input rows, then the output rows
-      state.json      chunk, journal position, seconds …, and a sha256 over these and the matrices
+      state.json      chunk, journal position, seconds …
 
 Memory: the two matrices, a chunk of ids, and the vectors that come out. A checkpoint is written and read in pieces.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-import os
 import resource
-import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from idiolect import checkpoints
 from idiolect._native import EmbedModel, Trained, subword_buckets
-from idiolect.disk import file_digest, flush_tree, write_durably
 from idiolect.embeddings.subwords import Subwords
 from idiolect.embeddings.words import WordStream
-from idiolect.errors import ArtifactError, Interrupted, TrainingError, UsageError
+from idiolect.errors import Interrupted, TrainingError, UsageError
 from idiolect.journal import Bar, Journal, duration, say
 from idiolect.signals import noting_signals
 
 CHUNK: Final = 64
 """Blocks between two looks at the clock; a multiple of the lanes of deterministic training."""
-PIECE: Final = 16 << 20
-"""Bytes of a matrix that are written or read at a time."""
 WORTH_SAYING: Final = 10.0
 """Seconds of training that are told beforehand."""
+MATRICES: Final = "matrices.f32"
 Kind = Literal["skipgram", "cbow", "glove", "ppmi"]
 DEFAULTS: Final[dict[Kind, dict[str, Any]]] = {
     "skipgram": {"epochs": 5, "window": 5, "lr": 0.04},
@@ -231,10 +227,11 @@ def train_in_chunks(
         result_bytes: memory that is yet to be taken, for the forecast.
         unit: what `Trained.words` counts.
     """
-    checkpoints = folder / "checkpoints"
-    state = _restore(checkpoints, matrices)
-    if state is None:
-        state = State(forecast_bytes=memory_used() + result_bytes)
+    kept = folder / "checkpoints"
+    newest, state = checkpoints.newest_checkpoint(kept), State(forecast_bytes=memory_used() + result_bytes)
+    if newest is not None:
+        state = checkpoints.read(newest, MATRICES, State)
+        checkpoints.read_arrays(newest / MATRICES, matrices)
     chunks = -(-length // size)
     total = chunks * settings.epochs
     journal = Journal(folder, length=state.journal_bytes, step=state.chunk)
@@ -263,74 +260,11 @@ def train_in_chunks(
             due = 0 < settings.checkpoint_every <= time.perf_counter() - saved
             if state.chunk < total and (asked or due):
                 state.journal_bytes = journal.position()
-                _save(checkpoints, state, matrices)
+                write = partial(checkpoints.write_arrays, arrays=matrices)
+                checkpoints.save(kept, state.chunk, state, MATRICES, write, keep=1)
                 saved = time.perf_counter()
             if asked and state.chunk < total:
                 raise Interrupted(
                     f"Stopped in epoch {epoch + 1}, and saved: the same command goes on from there.", asked[0]
                 )
     return state
-
-
-def _pieces(matrices: Sequence[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
-    """The matrices in stretches of rows of some megabytes, so that none is ever held twice."""
-    for matrix in matrices:
-        rows = max(PIECE // matrix[0].nbytes, 1)
-        for start in range(0, len(matrix), rows):
-            yield matrix[start : start + rows]
-
-
-def _save(folder: Path, state: State, matrices: Sequence[NDArray[np.float32]]) -> None:
-    """Write a checkpoint, read it back, and then drop the older ones."""
-    final = folder / f"step-{state.chunk:08d}"
-    partial = final.with_suffix(".partial")
-    for leftover in folder.glob("*.partial"):
-        shutil.rmtree(leftover)
-    partial.mkdir(parents=True)
-    written = hashlib.sha256()
-    with open(partial / "matrices.f32", "wb") as file:
-        for piece in _pieces(matrices):
-            data = piece.tobytes()
-            written.update(data)
-            file.write(data)
-    flush_tree(partial)
-    if file_digest(partial / "matrices.f32") != written.hexdigest():
-        raise ArtifactError(f"The disk gave back other numbers than were written to {partial}: check it.")
-    record = {"sha256": _digest(written.hexdigest(), state), **asdict(state)}
-    write_durably(partial / "state.json", json.dumps(record, indent=2))
-    flush_tree(partial)
-    os.rename(partial, final)
-    flush_tree(folder)
-    for old in _checkpoints(folder)[:-1]:
-        shutil.rmtree(old)
-
-
-def _restore(folder: Path, matrices: Sequence[NDArray[np.float32]]) -> State | None:
-    """Fill the matrices from the newest checkpoint; None where there is none."""
-    found = _checkpoints(folder)
-    if not found:
-        return None
-    path = found[-1] / "matrices.f32"
-    try:
-        record = json.loads((found[-1] / "state.json").read_text(encoding="utf-8"))
-        digest, state = record.pop("sha256"), State(**record)
-        whole = path.stat().st_size == sum(matrix.nbytes for matrix in matrices)
-        whole = whole and digest == _digest(file_digest(path), state)
-    except (OSError, ValueError, TypeError, KeyError):
-        whole = False
-    if not whole:
-        raise ArtifactError(
-            f"The checkpoint {found[-1]} is damaged: delete that folder, and the same command begins again."
-        )
-    with open(path, "rb") as file:
-        for piece in _pieces(matrices):
-            piece[...] = np.fromfile(file, np.float32, piece.size).reshape(piece.shape)
-    return state
-
-
-def _digest(matrices: str, state: State) -> str:
-    return hashlib.sha256((matrices + json.dumps(asdict(state))).encode()).hexdigest()
-
-
-def _checkpoints(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("step-*") if path.suffix != ".partial")

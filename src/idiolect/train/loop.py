@@ -20,6 +20,7 @@ from typing import Protocol
 
 import torch
 
+from idiolect.checkpoints import newest_checkpoint
 from idiolect.compute import Compute, Precision, peak_memory
 from idiolect.data.batch import Batch
 from idiolect.data.order import key_of
@@ -27,7 +28,7 @@ from idiolect.errors import Interrupted, TrainingError
 from idiolect.journal import Bar, Journal, amount, duration, say
 from idiolect.models.model import Model
 from idiolect.signals import noting_signals
-from idiolect.train.checkpoint import State, all_finite, newest_checkpoint, read_checkpoint, save_checkpoint
+from idiolect.train.checkpoint import State, all_finite, read_checkpoint, save_checkpoint
 from idiolect.train.forecast import LONG_RUN, Forecast, rehearse, timed
 from idiolect.train.optim import build_optimizers
 from idiolect.train.parallel import Carrying, Group, Objective, Step
