@@ -64,6 +64,26 @@ def test_ids_are_those_of_tokenizers(options: dict[str, bool], tmp_path: Path) -
         assert ours.encode(text, allowed_special=allowed) == theirs.encode(text, add_special_tokens=False).ids
 
 
+@pytest.mark.parametrize("options", MAKERS)
+def test_places_are_those_of_tokenizers(options: dict[str, bool], tmp_path: Path) -> None:
+    """With us, what stands before a token and what is cleaned away behind it belongs to it."""
+    theirs = learnt(**options)
+    ours = loaded(theirs, tmp_path)
+
+    @settings(max_examples=200)
+    @given(st.text(st.sampled_from("the dog's, ÅA\t\x00你é\u0301")))
+    def check(text: str) -> None:
+        found, wanted = ours.encode_with_offsets(text), theirs.encode(text, add_special_tokens=False)
+        assert found.ids == wanted.ids
+        assert not found.ids or (found.characters[0][0], found.characters[-1][1]) == (0, len(text))
+        for (start, end), (first, last) in zip(found.characters, wanted.offsets, strict=True):
+            assert start <= first and last <= end and set(text[start:first]) <= set(" \t\0\u0301")
+            assert set(text[last:end]) <= set(" \t\0\u0301")
+
+    check()
+    assert [TEXTS[0][slice(*place)] for place in ours.encode_with_offsets(TEXTS[0]).characters][-1] == ".\n\n\n"
+
+
 def test_it_is_saved_and_read_again(tmp_path: Path) -> None:
     ours = loaded(learnt(), tmp_path)
     ours.save(tmp_path)

@@ -26,7 +26,7 @@ class TokenPlaces(NamedTuple):
             TokenizerError: they do not come to the text's length, because the text was changed before it was cut.
         """
         data = np.frombuffer(text.encode(), np.uint8)
-        if sum(lengths) != len(data):
+        if ids and sum(lengths) != len(data):
             raise TokenizerError("The places of the tokens are not known: what they stand for is not the text itself.")
         # The number of the character that each byte belongs to; one more at the end.
         character = np.append(np.cumsum((data & 0xC0) != 0x80) - 1, len(text))

@@ -19,6 +19,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+from idiolect.errors import TokenizerError
 from idiolect.tokenizers.base import Tokenizer
 from idiolect.tokenizers.byte_level import is_unicode, utf8
 from idiolect.tokenizers.finding import WHITESPACE
@@ -28,7 +29,7 @@ _CHINESE = re.compile(
     "([\u4e00-\u9fff\u3400-\u4dbf\U00020000-\U0002a6df\U0002a700-\U0002b73f\U0002b740-\U0002b81f"
     "\U0002b920-\U0002ceaf\uf900-\ufaff\U0002f800-\U0002fa1f])"
 )
-_SPACES = re.compile(f"[{WHITESPACE}]+")
+_SPACES, _RUNS = re.compile(f"[{WHITESPACE}]+"), re.compile(f"[^{WHITESPACE}]+")
 _ASCII_SIGNS = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
 
 
@@ -120,7 +121,43 @@ class WordPieceTokenizer(Tokenizer):
             TokenizerError: the text has a lone surrogate, which is no character.
         """
         utf8(text)
-        return [token for word in _words(self.cleaning(text)) for token in self._encode_word(word)]
+        return [token for _, word in _words(self.cleaning(text)) for token in self._encode_word(word)]
+
+    def ordinary_lengths(self, text: str) -> tuple[list[int], list[int]]:
+        """Ids of `text`, in which nothing is special, and how many of its bytes each stands for: the spaces before it,
+        and what cleaning takes away behind it, are a token's own.
+
+        Raises:
+            TokenizerError: cleaning is not done character by character, so that places are not known.
+        """
+        places = self._places(text) if isinstance(self.cleaning, BertCleaning) else []
+        ids = [token for token, _ in places]
+        if ids != self.encode_ordinary(text):
+            raise TokenizerError("The places of the tokens are not known: the text is changed before it is cut.")
+        ends = [end for _, end in places[:-1]] + [len(text)] * bool(places)
+        return ids, [len(text[start:end].encode()) for start, end in zip([0, *ends], ends)]
+
+    def _places(self, text: str) -> list[tuple[int, int]]:
+        """Each token, and the place in the text behind it."""
+        assert isinstance(self.cleaning, BertCleaning)
+        known: dict[str, str] = {}  # what becomes of a character
+        cleaned: list[str] = []
+        kept: list[int] = []  # places of characters of which something is left
+        number: list[int] = []  # for each character of what is cleaned, the number of its place among these
+        for place, character in enumerate(text):
+            if character not in known:
+                known[character] = self.cleaning(character)
+            if known[character]:
+                cleaned.append(known[character])
+                number += [len(kept)] * len(known[character])
+                kept.append(place)
+        kept.append(len(text))
+        found = []
+        for at, word in _words("".join(cleaned)):
+            for token in self._encode_word(word):
+                at += len(word if token == self.unknown else self.pieces[token].removeprefix(self.prefix))
+                found.append((token, kept[number[at - 1] + 1]))
+        return found
 
     def token_bytes(self, token_id: int) -> bytes:
         """The bytes a token stands for: of one that begins a word, with a space before it."""
@@ -155,17 +192,17 @@ class WordPieceTokenizer(Tokenizer):
         return ids
 
 
-def _words(text: str) -> Iterator[str]:
-    """Cut at spaces and around each sign of punctuation."""
-    for run in _SPACES.split(text):
+def _words(text: str) -> Iterator[tuple[int, str]]:
+    """Cut at spaces and around each sign of punctuation; each word with the place where it begins."""
+    for run in _RUNS.finditer(text):
         word = ""
-        for character in run:
+        for place, character in enumerate(run[0], run.start()):
             if character in _ASCII_SIGNS or unicodedata.category(character)[0] == "P":
                 if word:
-                    yield word
-                yield character
+                    yield place - len(word), word
+                yield place, character
                 word = ""
             else:
                 word += character
         if word:
-            yield word
+            yield run.end() - len(word), word
