@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,10 @@ import pytest
 import idiolect
 from idiolect.artifact import Artifact
 from idiolect.cli import main
-from idiolect.errors import ArtifactError, CorpusError, UsageError
+from idiolect.embeddings import word_contexts
+from idiolect.errors import ArtifactError, CorpusError, ModelError, UsageError
+from idiolect.models.build import build
+from idiolect.models.spec import TransformerSpec
 
 TEXT = "the king and the queen sat. the man and the woman ran, and the king's man sang " * 400
 
@@ -71,6 +75,98 @@ def test_vectors_from_counts(text: Path, tmp_path: Path, kind: str, capsys: pyte
     assert ("Singular values" in page) == (kind == "ppmi") and ("pairs/s" in page) == (kind == "glove")
     assert "nats per pair" not in page and {path.name for path in out.iterdir()}.isdisjoint({"ids", "checkpoints"})
     assert "epochs = 15" in (out / "config.toml").read_text() or kind == "ppmi"
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny encoder's folder, and beside it a classifier's on the same body."""
+    folder = tmp_path_factory.mktemp("models")
+    tokenizer = idiolect.Tokenizer.train([TEXT], kind="bpe", vocab_size=280)
+    body = build(TransformerSpec(tokenizer.vocab_size, 32, layers=1, heads=1, kv_heads=1, dim=16, head_dim=16))
+    body.init_weights(0)
+    idiolect.LanguageModel(body, tokenizer).save(folder / "model")
+    labels = idiolect.TextClassifier.on(idiolect.load(folder / "model"), ("no", "yes"), pooling="mean")
+    labels.save(folder / "labels")
+    return folder / "model"
+
+
+def test_vectors_by_the_contexts_that_a_model_sees(
+    text: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "vectors"
+    typed = ["embed", str(text), "--kind", "contextual", "--model", str(model), "--threads", "1", "--out", str(out)]
+    assert main(typed) == 0
+    vectors = idiolect.Vectors.load(out)
+    assert vectors.kind == "contextual" and "king's" in vectors and vectors.matrix.shape == (10, 16)
+    assert vectors.counts is not None and vectors.words[0] == "the" and vectors.counts.tolist()[::9] == [1800, 360]
+    page, config = (out / "report.html").read_text(), (out / "config.toml").read_text()
+    assert "Ask the vectors" in page and "changed most by contexts" not in page and "dim = 16" in config
+    assert {path.name for path in out.iterdir()}.isdisjoint({"ids", "checkpoints"})
+    artifact = Artifact.open(out, "vectors")
+    list(artifact.verify())
+    assert artifact.parents.keys() == {"corpus", "model"} and artifact.parents["model"]["kind"] == "model"
+    told = capsys.readouterr().err
+    assert "Reading" in told and "by a model of kind decoder and width 16, 1 threads" in told
+    again = main([*typed, "--config", str(out / "config.toml")])  # what was recorded makes the same
+    assert again == 0 and "up to date" in capsys.readouterr().err
+    assert main(["neighbours", str(out), "king"]) == 0 and main(["analogy", str(out), "man", "woman", "king"]) == 0
+    assert main(["evaluate", str(out), "--against", str(out)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "sentence"),
+    [
+        ({"model": None}, UsageError, "name its folder by --model"),
+        ({"model": Path("nowhere")}, ModelError, "nowhere"),
+        ({"dim": 300}, UsageError, "the width of the model here, 16"),
+        ({"window": 3}, UsageError, "'window' means nothing to contextual"),
+        ({"tokenizer": Path("tok")}, UsageError, "'tokenizer' means nothing to contextual"),
+        ({"subwords": "3-6"}, UsageError, "'subwords' means nothing to contextual"),
+        ({"max_words": 1}, UsageError, "max_words"),
+        ({"min_count": 10**6}, CorpusError, "lower --min-count"),
+        ({"kind": "skipgram"}, UsageError, "'model' means nothing to skipgram, only to contextual"),
+    ],
+)
+def test_what_no_model_can_read_is_said(
+    text: Path, model: Path, tmp_path: Path, changed: dict[str, object], error: type[Exception], sentence: str
+) -> None:
+    asked = {"kind": "contextual", "model": model, **changed}
+    with pytest.raises(error, match=sentence):
+        idiolect.embed([str(text)], out=tmp_path / "vectors", **asked)
+    assert not (tmp_path / "vectors").exists()
+
+
+def test_a_model_of_labels_and_a_text_of_nothing(text: Path, model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "vectors"
+    with pytest.raises(ModelError, match="gives labels"):
+        idiolect.embed([str(text)], kind="contextual", model=model.parent / "labels", out=out)
+    (tmp_path / "empty.txt").write_text("")
+    with pytest.raises(CorpusError, match="There is no text"):
+        idiolect.embed([str(tmp_path / "empty.txt")], kind="contextual", model=model, out=out)
+    assert not out.exists() and not list(tmp_path.glob("*.partial"))
+
+
+def test_an_averaging_that_is_stopped_goes_on(
+    text: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed = ["embed", str(text), "--kind", "contextual", "--model", str(model), "--threads", "1", "--out"]
+    assert main([*typed, str(tmp_path / "whole")]) == 0
+    read, calls = word_contexts.Averaging.read, []
+
+    def reading(self: word_contexts.Averaging, texts: list[str]) -> int:
+        calls.append(texts)
+        if len(calls) == 2:
+            signal.raise_signal(signal.SIGINT)
+        return read(self, texts)
+
+    monkeypatch.setattr(word_contexts, "_CHARACTERS", 2000)
+    monkeypatch.setattr(word_contexts.Averaging, "read", reading)
+    assert main([*typed, str(tmp_path / "cut")]) == 130
+    assert not (tmp_path / "cut").exists() and "and saved: the same command goes on" in capsys.readouterr().err
+    assert main([*typed, str(tmp_path / "cut")]) == 0
+    assert "Resuming after" in capsys.readouterr().err
+    counts = [idiolect.Vectors.load(tmp_path / name).counts for name in ("whole", "cut")]
+    np.testing.assert_array_equal(*counts)
 
 
 def test_the_number_of_threads_is_no_part_of_a_deterministic_result(text: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from idiolect.embeddings.contextual import Pooling, embed
 from idiolect.embeddings.of_models import Side, token_vectors
 from idiolect.embeddings.vectors import Vectors
 from idiolect.embeddings.word_contexts import contextual_vectors
+from idiolect.embeddings.words import Rule
 from idiolect.errors import ModelError, UsageError
 from idiolect.evaluation.perplexity import token_log_probs_batch
 from idiolect.generate.autocomplete import Unit, Vocabulary, autocomplete, take_back
@@ -291,24 +292,37 @@ class LanguageModel:
         return token_vectors(self.model, self.tokenizer, side)
 
     def contextual_vectors(
-        self, texts: Sequence[str], *, min_count: int = 5, most: int = 20_000, lower: bool = True
+        self,
+        texts: Sequence[str],
+        *,
+        words: Rule = "letters",
+        lowercase: bool = True,
+        min_count: int = 5,
+        max_words: int = 20_000,
     ) -> Vectors:
         """A vector for each word of some texts: the mean of its hidden states wherever it stands.
 
         Args:
-            texts: read in windows of the model's context.
+            texts: read in windows of the model's context, of 512 tokens at most.
+            words: what a word is: "letters", "words" (digits and hyphens too) or "spaces" (what stands between them).
+            lowercase: whether capitals are made small in the words; the model reads the text as it is.
             min_count: words that are met less often have no vector.
-            most: how many words have one at most, the most frequent.
-            lower: whether capitals are made small in the words; the model reads the text as it is.
+            max_words: how many words have one at most, the most frequent.
 
         Raises:
-            CorpusError: no word is met often enough.
+            CorpusError: fewer than two words are met often enough.
 
         Example:
             >>> model.contextual_vectors(texts).neighbours("movie", 3)
         """
         return contextual_vectors(
-            self.model, self.tokenizer, lambda: texts, min_count=min_count, most=most, lower=lower
+            self.model,
+            self.tokenizer,
+            lambda: texts,
+            words=words,
+            lowercase=lowercase,
+            min_count=min_count,
+            max_words=max_words,
         )
 
     def fill(self, text: str, *, k: int = 5) -> list[Filled]:

@@ -88,7 +88,7 @@ def test_a_words_vector_is_the_mean_of_its_places(context: int) -> None:
     met as often as it stands there."""
     model = speaker(context=context)
     text = "The king and a queen: the naïve king."
-    vectors = model.contextual_vectors([text, text], min_count=2, most=4)
+    vectors = model.contextual_vectors([text, text], min_count=2, max_words=4)
     assert vectors.counts is not None and dict(zip(vectors.words, vectors.counts.tolist())) == {
         "the": 4,
         "king": 4,
@@ -108,5 +108,5 @@ def test_a_words_vector_is_the_mean_of_its_places(context: int) -> None:
 
 
 def test_too_little_text_is_said() -> None:
-    with pytest.raises(CorpusError, match="No word is met 5 times"):
+    with pytest.raises(CorpusError, match="Fewer than two different words occur 5 times"):
         speaker().contextual_vectors(["once upon a time"])

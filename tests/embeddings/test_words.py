@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from idiolect import _native
 from idiolect.embeddings.of_models import token_names
-from idiolect.embeddings.words import RARE, RuleWords, TokenWords, WordStream
+from idiolect.embeddings.words import RARE, Rule, RuleWords, TokenWords, WordStream
 from idiolect.errors import CorpusError
 from idiolect.text.corpus import Corpus
 from idiolect.tokenizers.base import Tokenizer
@@ -31,6 +31,17 @@ TEXTS = ["The cat's cat SAT. The cat, ‘the’ dog’s 2nd", "a-b the 3 the dog
 def test_words_are_those_of_the_pattern(rule: str, text: str) -> None:
     found = [word.decode() for word in _native.cut_words(rule, text.encode())]
     assert found == regex.findall(PATTERNS[rule], text)
+
+
+@pytest.mark.parametrize("rule", PATTERNS)
+@pytest.mark.parametrize("lowercase", [True, False])
+@given(text=st.text(st.sampled_from("abBÉé中Ż5²-'’ \n\t .\u0301\u00a0😀‐İΣ"), max_size=40))
+def test_places_are_those_of_the_words(rule: Rule, lowercase: bool, text: str) -> None:
+    cutter = RuleWords(rule, lowercase=lowercase)
+    found = list(cutter.places(text))
+    assert [word.replace("ς", "σ") for word, _, _ in found] == [word.replace("ς", "σ") for word in cutter.cut(text)]
+    for word, start, end in found:
+        assert cutter.cut(text[start:end]) == [word]
 
 
 @given(st.binary(max_size=60))

@@ -41,12 +41,13 @@ CHUNK: Final = 64
 WORTH_SAYING: Final = 10.0
 """Seconds of training that are told beforehand."""
 MATRICES: Final = "matrices.f32"
-Kind = Literal["skipgram", "cbow", "glove", "ppmi"]
+Kind = Literal["skipgram", "cbow", "glove", "ppmi", "contextual"]
 DEFAULTS: Final[dict[Kind, dict[str, Any]]] = {
     "skipgram": {"epochs": 5, "window": 5, "lr": 0.04},
     "cbow": {"epochs": 5, "window": 5, "lr": 0.05},
     "glove": {"epochs": 15, "window": 15, "lr": 0.05},
     "ppmi": {"window": 15},
+    "contextual": {},
 }
 """As in the programs of the authors, but for the rate of skip-gram, 0.025 there: what a batch sums bears a higher one,
 and agrees better with people (docs/log.md)."""

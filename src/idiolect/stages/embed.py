@@ -1,4 +1,4 @@
-"""`embed`: words as vectors, learnt from the training part of a corpus."""
+"""`embed`: words as vectors, learnt from the training part of a corpus; or what a language model makes of its words."""
 
 from __future__ import annotations
 
@@ -50,34 +50,59 @@ class WordSettings:
 
     def maker(self, threads: int) -> Words:
         """What makes the words that are asked for."""
+        self.check_words()
+        if self.tokenizer is not None:
+            return TokenWords(Tokenizer.load(self.tokenizer), threads=threads)
+        return self.cutter(threads)
+
+    def cutter(self, threads: int) -> RuleWords:
+        """What cuts text into words by the rule."""
+        return RuleWords(self.words, lowercase=self.lowercase, threads=threads)
+
+    def check_words(self) -> None:
+        """Raises UsageError for a value out of range."""
         if self.min_count < 1:
             raise UsageError(f"'min_count' must be at least 1, not {self.min_count}.")
         if not 0 <= self.phrases <= 10 or not self.phrase_threshold > 0:
             raise UsageError("phrases are joined in 0 to 10 passes, with a threshold above 0.")
-        if self.tokenizer is not None:
-            return TokenWords(Tokenizer.load(self.tokenizer), threads=threads)
-        return RuleWords(self.words, lowercase=self.lowercase, threads=threads)
+
+
+@dataclass(frozen=True)
+class ContextSettings:
+    """Contexts."""
+
+    model: Path | None = None
+    """Contextual: folder of the language model that reads the text, ours or Hugging Face's."""
+    max_words: int = 20_000
+    """Contextual: how many words have a vector at most, the most frequent."""
 
 
 _PREDICTING = ("loss", "negative", "sample", "subwords", "buckets")
 _COUNTING = ("max_memory", "shift", "eigenvalue_power")
+_READING = ("model", "max_words")
 UNFIT: Final[dict[Kind, tuple[str, ...]]] = {
-    "skipgram": _COUNTING,
-    "cbow": _COUNTING,
-    "glove": (*_PREDICTING, "shift", "eigenvalue_power"),
-    "ppmi": (*_PREDICTING, "epochs", "lr", "checkpoint_every"),
+    "skipgram": (*_COUNTING, *_READING),
+    "cbow": (*_COUNTING, *_READING),
+    "glove": (*_PREDICTING, "shift", "eigenvalue_power", *_READING),
+    "ppmi": (*_PREDICTING, "epochs", "lr", "checkpoint_every", *_READING),
+    "contextual": (
+        *_PREDICTING,
+        *_COUNTING,
+        *("epochs", "window", "lr", "seed", "deterministic"),
+        *("tokenizer", "phrases", "phrase_threshold"),
+    ),
 }
 """Settings that mean nothing to a kind."""
 
 
 @dataclass(frozen=True)
-class EmbedSettings(LearningSettings, CountSettings, WordSettings, ReadingSettings):
+class EmbedSettings(LearningSettings, CountSettings, ContextSettings, WordSettings, ReadingSettings):
     """Vectors."""
 
     kind: Kind = "skipgram"
     """What learns: predict the words around each word (skipgram), or each word from the mean of those around it (cbow);
-    match the logarithms of how often words meet (glove); or take apart how much more often than by chance they do
-    (ppmi), which nothing trains."""
+    match the logarithms of how often words meet (glove); take apart how much more often than by chance they do (ppmi),
+    which nothing trains; or average a language model's hidden states of each word (contextual)."""
     subwords: str = ""
     """Lengths of the character n-grams that words are also made of, as in fastText: 3-6. Unseen words have vectors
     then."""
@@ -92,6 +117,10 @@ class EmbedSettings(LearningSettings, CountSettings, WordSettings, ReadingSettin
             if getattr(self, name) != defaults[name]:
                 fits = ", ".join(kind for kind, names in UNFIT.items() if name not in names)
                 raise UsageError(f"'{name}' means nothing to {self.kind}, only to {fits}: leave it out.")
+        if self.kind == "contextual" and self.model is None:
+            raise UsageError("Contextual vectors are made by a language model: name its folder by --model.")
+        if self.max_words < 2:
+            raise UsageError(f"'max_words' must be at least 2, not {self.max_words}.")
         if self.buckets < 0:
             raise UsageError(f"'buckets' must be at least 0, not {self.buckets}.")
         if self.buckets and not self.subwords:
@@ -117,7 +146,10 @@ def embed(texts: Sequence[str], settings: EmbedSettings, *, out: Path, force: bo
     Example:
         >>> vectors = idiolect.embed(["letters/"], dim=100, epochs=5, out="vectors")
         >>> vectors.neighbours("king")
+        >>> idiolect.embed(["letters/"], kind="contextual", model="model", out="contexts")
     """
+    if settings.kind == "contextual":
+        return _average(texts, settings, out, force)
     settings = settings.of_kind(settings.kind)
     words = settings.maker(settings.threads)
     corpus = settings.corpus(texts)
@@ -148,6 +180,8 @@ def embed(texts: Sequence[str], settings: EmbedSettings, *, out: Path, force: bo
                     pairs, settings, folder / "ids", dim=settings.dim, seed=settings.seed, threads=settings.threads
                 )
                 learnt = Learnt(matrix_VD, None, State(seconds=time.perf_counter() - began), memory_used())
+            case "contextual":
+                raise AssertionError("a language model makes those")
         vectors = Vectors(
             stream.vocabulary.words,
             learnt.matrix_VD,
@@ -158,6 +192,41 @@ def embed(texts: Sequence[str], settings: EmbedSettings, *, out: Path, force: bo
         vectors.save(folder)
         embed_page(vectors, stream, learnt, pairs, singular_D, folder, recipe, out).write(folder / "report.html")
     say(f"Learnt vectors of {len(vectors):,} words in {duration(learnt.state.seconds)} into {out}.")
+    return Vectors.load(out)
+
+
+def _average(texts: Sequence[str], settings: EmbedSettings, out: Path, force: bool) -> Vectors:
+    """Vectors that a language model makes of the words that it reads."""
+    from idiolect.stages.asking import provenance  # these bring torch, which all other kinds do without
+    from idiolect.stages.contexts import Reader, average_contexts, contexts_page
+
+    assert settings.model is not None, "the settings have one"
+    settings.check_words()
+    reader = Reader.load(settings.model)
+    width = reader.model.spec.dim
+    if settings.dim not in (LearningSettings.dim, width):
+        raise UsageError(f"'dim' is the width of the model here, {width}: leave it out.")
+    corpus = settings.corpus(texts)
+    parents = {"corpus": corpus.provenance(), "model": provenance(settings.model)}
+    recipe = Recipe("vectors", replace(settings, dim=width), parents)
+    if unchanged(out, recipe) and not force:
+        say(f"{out} is up to date.")
+        return Vectors.load(out)
+    check_target(out, recipe, force=force, resume=True)  # before the long part
+    with create(out, recipe, force=force, resume=True) as folder:
+        averaged = average_contexts(
+            reader,
+            corpus,
+            settings.cutter(settings.threads),
+            folder,
+            min_count=settings.min_count,
+            max_words=settings.max_words,
+            threads=settings.threads,
+            checkpoint_every=settings.checkpoint_every,
+        )
+        averaged.vectors.save(folder)
+        contexts_page(averaged, folder, recipe, out).write(folder / "report.html")
+    say(f"Averaged vectors of {len(averaged.vectors):,} words in {duration(averaged.state.seconds)} into {out}.")
     return Vectors.load(out)
 
 

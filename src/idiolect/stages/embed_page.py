@@ -18,11 +18,7 @@ from idiolect.figures import LineChart, Series
 from idiolect.journal import amount, duration, read_metrics
 from idiolect.report import Report
 from idiolect.stages.page import close_page, page
-from idiolect.stages.vectors_page import vectors_page
-
-FREQUENT = 24
-"""Words whose neighbours are shown."""
-NEAR = 6
+from idiolect.stages.vectors_page import frequencies, near_words, vectors_page
 
 
 def embed_page(
@@ -62,26 +58,14 @@ def embed_page(
     report.text(
         "For words from the whole range of frequencies, the words whose vectors have the largest cosine with theirs."
     )
-    report.table(["word", "occurrences", "neighbours"], _neighbours(vectors, counts_V))
+    near_words(report, vectors)
     if pairs is not None:
         _meetings(report, pairs)
     if singular_D is not None:
         _singular_values(report, singular_D)
     if lines:
         _learning(report, lines, unit)
-    report.section("Words")
-    ranks = np.unique(np.geomspace(1, len(vectors), 200).astype(int))
-    report.chart(
-        LineChart(
-            "Occurrences by rank",
-            [Series("words", ranks.tolist(), counts_V[ranks - 1].tolist())],
-            x_label="rank",
-            y_label="occurrences",
-            log_x=True,
-            log_y=True,
-            caption="Zipf's law would be a straight line.",
-        )
-    )
+    frequencies(report, vectors)
     if lines:
         report.section("Forecast")
         report.table(
@@ -161,14 +145,3 @@ def _learning(report: Report, lines: list[dict[str, Any]], unit: str) -> None:
             caption=rate_caption,
         ),
     )
-
-
-def _neighbours(vectors: Vectors, counts_V: np.ndarray) -> list[list[object]]:
-    """Words of falling frequency, with their nearest."""
-    ranks = np.unique(np.geomspace(1, min(len(vectors), 20_000), FREQUENT).astype(int)) - 1
-    words = [vectors.words[rank] for rank in ranks]
-    near = vectors.neighbours_batch(words, NEAR)
-    return [
-        [word, int(counts_V[rank]), ", ".join(one.word for one in found)]
-        for word, rank, found in zip(words, ranks, near)
-    ]

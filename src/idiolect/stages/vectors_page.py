@@ -1,4 +1,5 @@
-"""What the page of vectors shows of them: a box to ask, pairs whose steps are parallel, and a map of frequent words.
+"""What the pages of vectors show of them: a box to ask, pairs whose steps are parallel, a map of frequent words; and of
+those that know how often their words occur, neighbours of the frequent and the rare, and the frequencies.
 
 The words in the box are the most frequent ones, a byte for each of their numbers, and long vectors are shortened, so
 that the page stays below a megabyte.
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from idiolect.embeddings.linear import RELATIONS, flat_pairs, known_pairs, parallelism
 from idiolect.embeddings.neighbour_map import neighbour_map
 from idiolect.embeddings.vectors import Vectors
+from idiolect.figures import LineChart, Series
 from idiolect.plane import Dot, Plane
 from idiolect.report import Report
 
@@ -23,6 +25,9 @@ EXPLORED_DIM: Final = 120
 """Numbers of their vectors at most: of longer ones, the directions that keep their products best."""
 MAPPED: Final = 300
 """Words on the map."""
+FREQUENT: Final = 24
+"""Words whose neighbours are listed."""
+NEAR: Final = 6
 _SHORTEST: Final = 4  # letters of a word on the map: shorter ones hold sentences together and crowd it
 
 
@@ -95,6 +100,37 @@ def _map(report: Report, vectors: Vectors, words: list[str]) -> None:
             whole=False,
             caption=f"{len(mapped)} frequent words by t-SNE: who stands beside whom tells, how far apart groups lie "
             "does not. A dot without room for its name tells it when pointed at.",
+        )
+    )
+
+
+def near_words(report: Report, vectors: Vectors) -> None:
+    """A table of words from the whole range of frequencies, with their nearest."""
+    assert vectors.counts is not None
+    ranks = np.unique(np.geomspace(1, min(len(vectors), 20_000), FREQUENT).astype(int)) - 1
+    words = [vectors.words[rank] for rank in ranks]
+    near = vectors.neighbours_batch(words, NEAR)
+    rows: list[list[object]] = [
+        [word, int(vectors.counts[rank]), ", ".join(one.word for one in found)]
+        for word, rank, found in zip(words, ranks, near)
+    ]
+    report.table(["word", "occurrences", "neighbours"], rows)
+
+
+def frequencies(report: Report, vectors: Vectors) -> None:
+    """A section with how often words occur, by rank."""
+    assert vectors.counts is not None
+    ranks = np.unique(np.geomspace(1, len(vectors), 200).astype(int))
+    report.section("Words")
+    report.chart(
+        LineChart(
+            "Occurrences by rank",
+            [Series("words", ranks.tolist(), vectors.counts[ranks - 1].tolist())],
+            x_label="rank",
+            y_label="occurrences",
+            log_x=True,
+            log_y=True,
+            caption="Zipf's law would be a straight line.",
         )
     )
 
