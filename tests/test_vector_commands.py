@@ -13,6 +13,7 @@ import pytest
 
 import idiolect
 from idiolect import cli
+from idiolect.artifact import Artifact
 from idiolect.embeddings.vectors import Vectors
 
 TEXT = "".join(f"the king and the queen number {n} went to the man and the woman\n" for n in range(200))
@@ -119,6 +120,21 @@ def test_vectors_are_evaluated(here: Path, capsys: pytest.CaptureFixture[str]) -
     assert scores.analogies[0].total.share == 1
 
 
+def test_what_moved_is_held_against_a_control(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    vectors = Vectors.load("vectors")
+    Vectors(vectors.words, vectors.matrix + np.float32(0.1)).save("again")
+    run("evaluate vectors --against old.bin --control again --out measured")
+    told = capsys.readouterr().out
+    assert re.search(r"moved most +distance +control +before", told) and "words moved farther than 95%" in told
+    assert Artifact.open("measured").parents.keys() == {"vectors", "against", "control 1"}
+    Vectors(vectors.words, vectors.matrix, np.arange(30, 0, -1)).save("counts")
+    Vectors(vectors.words, vectors.matrix + np.float32(0.1), np.arange(30, 0, -1)).save("again")
+    run("evaluate counts --against again --control again --control counts --min-count 5 --out counted")
+    told = capsys.readouterr().out
+    assert re.search(r"moved most +distance +control +times +before", told) and "30 → 30" in told
+    assert "hardly more than noise" in told and ">Drift by frequency<" in Path("counted/report.html").read_text()
+
+
 def test_a_models_embeddings_are_evaluated_by_the_same_questions(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -152,6 +168,13 @@ def test_a_model_is_evaluated_on_a_text_wherever_the_options_stand(here: Path) -
         ("evaluate vectors --analogies missing.txt", "missing.txt cannot be read"),
         ("evaluate vectors --analogies pairs.txt", "line 1 is not four words"),
         ("evaluate vectors --similarity questions.txt", "line 1 is not two words and a number"),
+        (
+            "evaluate vectors --against v.txt --control v.txt --control v.txt --control v.txt",
+            "two sets of vectors, or one",
+        ),
+        ("evaluate vectors --analogies questions.txt --control v.txt", "by --against"),
+        ("evaluate small --against small", "0 were met 50 times in each: lower --min-count"),
+        ("evaluate vectors --against vectors --min-count 0", "min_count"),
         ("evaluate vectors --against small", "7 and of 16 dimensions"),
         ("evaluate vectors --analogies questions.txt --restrict -1", "restrict"),
         ("convert vectors --to word2vec --out v.txt", "v.txt exists"),
@@ -163,7 +186,7 @@ def test_bad_input_is_one_sentence(here: Path, capsys: pytest.CaptureFixture[str
     shutil.copytree("vectors", "cut")
     Path("cut/vectors.safetensors").write_bytes(Path("vectors/vectors.safetensors").read_bytes()[:-50])
     Path("cut.bin").write_bytes(Path("old.bin").read_bytes()[:-20])
-    Vectors(["a", "b"], np.ones((2, 7), dtype=np.float32)).save("small")
+    Vectors(["a", "b"], np.ones((2, 7), dtype=np.float32), np.array([5, 3])).save("small")
     before = {path: path.read_bytes() for path in here.rglob("*") if path.is_file()}
     assert cli.main(words.split()) == 2
     told = capsys.readouterr()

@@ -15,6 +15,7 @@ from idiolect.embeddings.vectors import Vectors
 from idiolect.errors import UsageError, VectorsError
 from idiolect.evaluation.drift import measure_drift, rotation
 from idiolect.evaluation.word_analogies import Accuracy, measure_analogies, read_questions
+from idiolect.evaluation.word_questions import verdict
 from idiolect.evaluation.word_similarity import measure_similarity, read_pairs, spearman
 
 PAIRS = [(f"from{number}", f"to{number}") for number in range(12)]
@@ -180,6 +181,66 @@ def test_a_turned_space_has_not_moved_but_for_one_word() -> None:
     assert drift.median < 0.02 < drift.most[0].distance
     assert drift.most[0].before == tuple(one.word for one in old.neighbours("w17", 5))
     assert drift.least[0].distance <= drift.median
+
+
+def spaces(words: int, moved: list[int], seed: int, counted: bool = True) -> list[Vectors]:
+    """A meaning in three spaces: before, after (some words are elsewhere, and it is turned), and before once more. Each
+    is noisy, the more, the rarer its words."""
+    random = np.random.default_rng(seed)
+    meaning, counts = random.normal(size=(words, 20)), np.geomspace(20_000, 20, words).astype(np.int64)
+    after = meaning.copy()
+    after[moved] = random.normal(size=(len(moved), 20))
+    turn = np.linalg.qr(random.normal(size=(20, 20)))[0]
+    noisy = [one + random.normal(size=one.shape) * 3 / counts[:, None] ** 0.3 for one in (meaning, after, meaning)]
+    names = [f"w{number}" for number in range(words)]
+    matrices = [noisy[0], noisy[1] @ turn, noisy[2]]
+    return [Vectors(names, matrix.astype(np.float32), counts if counted else None) for matrix in matrices]
+
+
+def test_the_control_tells_change_from_noise() -> None:
+    moved = [3, 40, 150, 200, 260]
+    old, new, again = spaces(300, moved, seed=0)
+    alone = measure_drift(old, new, min_count=1, shown=5)
+    assert alone.frequency is not None and alone.frequency < -0.5 and alone.noise is None and alone.control == ()
+    found = measure_drift(old, new, control=(old, again), min_count=1, shown=5)
+    rare = {one.word for one in alone.most if int(one.word[1:]) > 280}  # without it, rare words hide some of them
+    assert {one.word for one in found.most} == {f"w{number}" for number in moved} and rare
+    assert found.noise == pytest.approx(found.median, rel=0.25) and 5 <= found.beyond <= 5 + 2 * 0.05 * 300
+    assert all(one.noise is not None and one.distance > one.noise for one in found.most)
+    assert found.most[0].counts is not None and found.most[0].counts[0] == old.counts[old.row(found.most[0].word)]
+    assert len(found.bands) == len(found.control) == 12
+    assert [band.count for band in found.bands] == sorted(band.count for band in found.bands)
+    assert found.control[0].distance > found.control[-1].distance
+    assert "farther than 95%" in verdict(found)
+
+
+def test_noise_is_called_noise() -> None:
+    old, new, again = spaces(300, [], seed=1)
+    found = measure_drift(old, new, control=(old, again), min_count=1)
+    assert found.beyond < 30 and "hardly more than noise" in verdict(found)
+    assert "is not known" in verdict(measure_drift(old, new, min_count=1))
+
+
+def test_words_are_compared_that_were_met_often_enough() -> None:
+    old, new, again = spaces(300, [], seed=1)
+    found = measure_drift(old, new, min_count=1000, shown=300)
+    often = {word for word, count in zip(old.words, old.counts) if count >= 1000}  # type: ignore[arg-type]
+    assert {one.word for one in found.most} == often and {*sum((one.before for one in found.most), ())} <= often
+    with pytest.raises(VectorsError, match="lower --min-count"):
+        measure_drift(old, new, min_count=10**6)
+    few = Vectors(["w1", "w2", "x"], again.matrix[[1, 2, 3]], np.array([9, 5, 2]))
+    part = measure_drift(old, new, control=(few, few), min_count=1, shown=300)
+    assert {one.word for one in part.most if one.noise is not None} == {"w1", "w2"}
+    strange = Vectors(["x", "y"], again.matrix[:2])
+    with pytest.raises(VectorsError, match="The control has none"):
+        measure_drift(old, new, control=(strange, strange), min_count=1)
+
+
+def test_vectors_without_counts_have_a_control_too() -> None:
+    old, new, again = spaces(300, [3, 40], seed=2, counted=False)
+    found = measure_drift(old, new, control=(old, again), shown=2)
+    assert {one.word for one in found.most} == {"w3", "w40"} and found.bands == () and found.frequency is None
+    assert found.most[0].counts is None and found.noise is not None and found.beyond >= 2
 
 
 def test_sets_that_cannot_be_compared(paired: Vectors) -> None:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from idiolect.embeddings.analogies import Method
 from idiolect.embeddings.vectors import Vectors
-from idiolect.evaluation.drift import Drift, measure_drift
+from idiolect.evaluation.drift import CHANCE, MIN_COUNT, Drift, Moved, measure_drift
 from idiolect.evaluation.word_analogies import RESTRICT, Accuracy, Analogies, measure_analogies
 from idiolect.evaluation.word_similarity import Agreement, measure_similarity
+from idiolect.figures import LineChart, Series
 from idiolect.report import Report
 
 
@@ -34,7 +35,9 @@ class WordScores:
             ]
         found += [(f"Spearman, {one.file}", one.spearman) for one in self.similarity]
         if self.drift is not None:
-            found.append(("median drift", self.drift.median))
+            found.append(("median drift", round(self.drift.median, 3)))
+            if self.drift.noise is not None:
+                found.append(("median noise", round(self.drift.noise, 3)))
         return found
 
     def describe(self, report: Report) -> None:
@@ -71,6 +74,8 @@ def ask(
     analogies: Sequence[Path] = (),
     similarity: Sequence[Path] = (),
     against: Vectors | None = None,
+    control: tuple[Vectors, Vectors] | None = None,
+    min_count: int = MIN_COUNT,
     restrict: int = RESTRICT,
     fold: bool = True,
     method: Method = "3CosAdd",
@@ -79,7 +84,7 @@ def ask(
     return WordScores(
         tuple(measure_analogies(vectors, path, restrict=restrict, fold=fold, method=method) for path in analogies),
         tuple(measure_similarity(vectors, path, restrict=restrict, fold=fold) for path in similarity),
-        None if against is None else measure_drift(against, vectors),
+        None if against is None else measure_drift(against, vectors, control=control, min_count=min_count),
     )
 
 
@@ -92,13 +97,67 @@ def _describe_drift(report: Report, drift: Drift) -> None:
     report.section("Words that moved")
     report.text(
         f"{drift.words:,} words of both sets were laid over each other by the best rotation; half of them moved by "
-        f"less than {drift.median:.3f} (cosine distance: 0 stayed, 1 at a right angle)."
+        f"less than {drift.median:.3f} (cosine distance: 0 stayed, 1 at a right angle). {verdict(drift)}"
     )
-    for title, rows in (("moved most", drift.most), ("moved least", drift.least)):
-        report.table(
-            [title, "distance", "neighbours before", "neighbours after"],
-            [[one.word, one.distance, ", ".join(one.before), ", ".join(one.after)] for one in rows],
+    if drift.bands:
+        lines = [
+            Series(name, [band.count for band in bands], [band.distance for band in bands])
+            for name, bands in (("from before to after", drift.bands), ("in the control", drift.control))
+            if bands
+        ]
+        report.chart(
+            LineChart(
+                "Drift by frequency",
+                lines,
+                x_label="occurrences, in the set that has fewer",
+                y_label="median cosine distance",
+                log_x=True,
+                from_zero=True,
+                caption="How far words move between any two sets of vectors depends on how often they are met. "
+                + (
+                    "What stands above the control is change." if drift.control else "A control would show by how much."
+                ),
+            )
         )
+    beyond = "moved most" if drift.noise is None else "moved most beyond the control"
+    for title, moved in ((beyond, drift.most), ("moved least", drift.least)):
+        names, rows = drift_table(moved)
+        report.table([title, *names, "neighbours before", "neighbours after"], rows)
+
+
+def verdict(drift: Drift) -> str:
+    """Whether the drift can be told from noise, in a sentence or two."""
+    if drift.noise is None:
+        return (
+            "How much of that is noise is not known: two sets of vectors of the same text differ as well, rare words "
+            "most. Give a control (--control): vectors of all the text dealt at random into two parts as large."
+        )
+    said = (
+        f"In the control, words as frequent moved by {drift.noise:.3f} (median). {drift.beyond:,} of {drift.words:,} "
+        f"words moved farther than {1 - CHANCE:.0%} of words as frequent did there; chance gives "
+        f"{CHANCE * drift.words:,.0f}."
+    )
+    if drift.beyond <= 2 * CHANCE * drift.words:
+        said += " So this is hardly more than noise, and the words that moved most may have moved by chance."
+    return said
+
+
+def drift_table(moved: Sequence[Moved]) -> tuple[list[str], list[list[object]]]:
+    """The names of the columns between a word and its neighbours, and the rows: what is not known has no column."""
+    noisy, counted = any(one.noise is not None for one in moved), any(one.counts is not None for one in moved)
+    names = ["distance", *["control"] * noisy, *["times"] * counted]
+    rows: list[list[object]] = [
+        [
+            one.word,
+            round(one.distance, 3),
+            *[None if one.noise is None else round(one.noise, 3)] * noisy,
+            *(["{:,} → {:,}".format(*one.counts)] if one.counts else []),
+            ", ".join(one.before),
+            ", ".join(one.after),
+        ]
+        for one in moved
+    ]
+    return names, rows
 
 
 def percent(share: float) -> str | None:

@@ -21,8 +21,9 @@ from idiolect.embeddings.analogies import Method
 from idiolect.embeddings.vectors import ABOUT
 from idiolect.errors import ArtifactError, UsageError
 from idiolect.evaluation.comparison import Comparison, compare
+from idiolect.evaluation.drift import MIN_COUNT
 from idiolect.evaluation.word_analogies import RESTRICT
-from idiolect.evaluation.word_questions import WordScores, ask, interval, percent
+from idiolect.evaluation.word_questions import WordScores, ask, drift_table, interval, percent, verdict
 from idiolect.journal import say
 from idiolect.language_model import LanguageModel
 from idiolect.making import check_target, create
@@ -43,6 +44,12 @@ class QuestionSettings:
     """Files of word pairs with people's scores, such as EN-WS-353-ALL.txt or SimLex-999.txt."""
     against: Path | None = None
     """An older set of vectors: which words have moved since?"""
+    control: tuple[Path, ...] = ()
+    """Two sets of vectors that ought to be the same, best of all the text dealt at random into two parts as large as
+    the two texts: how far words move between them is noise. One alone is held against the vectors, such as of the same
+    text by another seed."""
+    min_count: int = MIN_COUNT
+    """Words met less often in either of the sets that are compared are not asked whether they moved."""
     restrict: int = RESTRICT
     """Only so many of the most frequent words are asked about and may answer; 0: all."""
     match_case: bool = False
@@ -56,6 +63,12 @@ class QuestionSettings:
         """Raises UsageError for a value out of range."""
         if self.restrict < 0:
             raise UsageError(f"restrict must be at least 0, not {self.restrict}.")
+        if self.min_count < 1:
+            raise UsageError(f"min_count must be at least 1, not {self.min_count}.")
+        if self.control and self.against is None:
+            raise UsageError("A control is for what moved: give an older set of vectors by --against.")
+        if len(self.control) > 2:
+            raise UsageError(f"A control is two sets of vectors, or one, not {len(self.control)}.")
 
 
 @dataclass(frozen=True)
@@ -138,13 +151,17 @@ def _words(path: Path, settings: EvaluateSettings, out: Path | None, force: bool
                 parents[role] = files_provenance("text", list(files), role)
         if settings.against is not None:
             parents["against"] = provenance(settings.against)
+        parents |= {f"control {number}": provenance(path) for number, path in enumerate(settings.control, 1)}
         recipe = Recipe("report", settings, parents)
         check_target(out, recipe, force=force, resume=False)
+    controls = [Asked.open(control, settings.embeddings).words for control in settings.control]
     scores = ask(
         vectors,
         analogies=settings.analogies,
         similarity=settings.similarity,
         against=None if settings.against is None else Asked.open(settings.against, settings.embeddings).words,
+        control=(controls[0], controls[1] if len(controls) > 1 else vectors) if controls else None,
+        min_count=settings.min_count,
         restrict=settings.restrict,
         fold=not settings.match_case,
         method=settings.method,
@@ -178,13 +195,13 @@ def _print_words(scores: WordScores) -> None:
             table.add_row(Text(one.file), number(one.spearman), interval(one.interval), str(one.pairs), str(one.of))
         console.print(table)
     if scores.drift is not None:
-        table = Table("moved most", "distance", "before", "after", box=None, pad_edge=False)
-        for moved in scores.drift.most:
-            table.add_row(
-                Text(moved.word), f"{moved.distance:.3f}", Text(", ".join(moved.before)), Text(", ".join(moved.after))
-            )
+        names, rows = drift_table(scores.drift.most)
+        table = Table("moved most", *names, "before", "after", box=None, pad_edge=False)
+        for cells in rows:
+            table.add_row(*(Text(number(cell)) for cell in cells))
         console.print(table)
-        console.print(f"half of {scores.drift.words:,} words moved by less than {scores.drift.median:.3f}")
+        half = f"Half of {scores.drift.words:,} words moved by less than {scores.drift.median:.3f}."
+        console.print(half, verdict(scores.drift))
 
 
 def _training_tokens(model: Path, speaker: LanguageModel) -> TokenStream | None:
