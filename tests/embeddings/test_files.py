@@ -163,6 +163,7 @@ def test_a_mutated_file_is_read_or_refused_in_a_sentence(
         target.write_bytes(content)
         try:
             loaded = Vectors.load(opened)
+            loaded.check()
         except IdiolectError as error:
             sentences.append(str(error))
         else:

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from idiolect.embeddings import vectors as module
+from idiolect.embeddings.documents import DocumentVectors
 from idiolect.embeddings.spelling import near
 from idiolect.embeddings.subwords import Subwords
 from idiolect.embeddings.vectors import ABOUT, TENSORS, Vectors, _escaped, _unescaped
@@ -109,6 +111,55 @@ def test_a_folder_is_saved_over_the_one_it_was_read_from(tmp_path: Path) -> None
     assert (loaded.matrix == MATRIX).all()  # still that of the file as it was
     assert Vectors.load(tmp_path / "v").words == WORDS[:2]
     assert sorted(path.name for path in (tmp_path / "v").iterdir()) == [ABOUT, TENSORS, "words.txt"]
+
+
+def test_opening_a_folder_reads_nothing_of_it_that_is_not_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Vectors(WORDS, MATRIX).save(tmp_path)
+    looked: list[int] = []
+    monkeypatch.setattr(module, "_lengths", lambda words, matrix: looked.append(1) or np.linalg.norm(matrix, axis=1))
+    loaded = Vectors.load(tmp_path)
+    assert len(loaded) == len(WORDS) and loaded.dim == 3 and loaded.vector("king").tolist() == MATRIX[1].tolist()
+    assert not looked
+    assert loaded.neighbours("king") == loaded.neighbours("king") and looked == [1]
+
+
+def test_what_is_wrong_in_a_folder_is_refused_where_it_is_met(tmp_path: Path) -> None:
+    Vectors(WORDS, MATRIX, kind="x").save(tmp_path)
+    data = bytearray((tmp_path / TENSORS).read_bytes())
+    data[-2 * 4 * 3 :] = np.full(6, np.nan, dtype="<f4").tobytes()  # the last two rows
+    (tmp_path / TENSORS).write_bytes(data)
+    loaded = Vectors.load(tmp_path)
+    assert loaded.vector("the").tolist() == MATRIX[0].tolist()
+    for ask in (
+        lambda: loaded.neighbours("the"),
+        lambda: loaded.vector(WORDS[-1]),
+        lambda: loaded.analogy("the", "king", "queen"),
+        lambda: loaded.units([0]),
+        lambda: loaded.export(tmp_path / "text"),
+        lambda: loaded.save(tmp_path / "again"),
+        lambda: loaded.most_frequent(6),
+        lambda: DocumentVectors(loaded),
+    ):
+        with pytest.raises(VectorsError, match=f"vector of '{WORDS[-2]}' has a number that is none"):
+            ask()
+    assert not (tmp_path / "again").exists() and not (tmp_path / "text").exists()
+    lines = (tmp_path / "words.txt").read_bytes().replace(b"queen", b"king")
+    (tmp_path / "words.txt").write_bytes(lines)
+    with pytest.raises(VectorsError, match="'king' has more than one vector"):
+        Vectors.load(tmp_path).vector("the")
+    (tmp_path / "words.txt").write_bytes(lines + b"one more\n")
+    with pytest.raises(VectorsError, match="do not belong together"):
+        Vectors.load(tmp_path)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-12, 1.0, 1e18, 3e37])
+def test_lengths_are_right_at_the_ends_of_the_range(scale: float) -> None:
+    matrix = (np.random.default_rng(0).normal(size=(50, 7)) * scale).astype(np.float32)
+    matrix[7] = 0
+    found = Vectors([str(number) for number in range(50)], matrix).lengths
+    np.testing.assert_allclose(found, np.linalg.norm(matrix.astype(np.float64), axis=1), rtol=1e-6)
 
 
 @pytest.mark.parametrize("about", ['{"kind": "", "words": 1e999, "dim": 3}', "[" * 100_000])

@@ -55,6 +55,7 @@ class DocumentVectors:
             a: of "sif", the frequency from which on a word counts less than half (1e-3 to 1e-4 in the paper).
             remove: whether "sif" takes out the common direction.
         """
+        vectors.check()
         self.vectors = vectors
         self.weighting = weighting
         self.a = a

@@ -6,7 +6,9 @@
       words.txt              one word a line, in the order of the rows; a backslash is written \\\\, line ends \\n, \\r
 
 A folder is read without a copy: the matrix stays in its file, and the system keeps in memory what is used of it.
-Making a `Vectors` costs one pass over the matrix, for the lengths of its rows, and a dictionary of the words.
+Opening one looks at sizes alone. The words are read, and made a dictionary, when the first is asked for; the lengths of
+the rows cost one pass over the matrix, when neighbours are first asked for, and there a number that is none is refused.
+A `Vectors` made of anything else is looked at whole, once, as all that `save` writes is.
 
 Shapes: V words, D dimensions, K buckets of subwords, Q questions, N best.
 """
@@ -14,7 +16,8 @@ Shapes: V words, D dimensions, K buckets of subwords, Q questions, N best.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -85,19 +88,41 @@ class Vectors:
             )
         if counts is not None and counts.shape != (len(words),):
             raise VectorsError(f"There are {len(counts):,} counts for {len(words):,} words: one for each is needed.")
-        self.words = words
+        self._names: Callable[[], list[str]] = lambda: words
         self.matrix = matrix
         self.counts = counts
         self.subwords = subwords
         self.kind = kind
-        self._rows = {word: row for row, word in enumerate(words)}
-        if len(self._rows) != len(words):
-            twice = next(word for row, word in enumerate(words) if self._rows[word] != row)
+        self.check()
+
+    def check(self) -> None:
+        """Look at every word and every number, where that has not been done.
+
+        Raises:
+            VectorsError: a word twice, or a number that is not finite.
+        """
+        _ = self._rows, self.lengths
+
+    @cached_property
+    def words(self) -> list[str]:
+        """In the order of the rows."""
+        return self._names()
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        rows = {word: row for row, word in enumerate(self.words)}
+        if len(rows) != len(self.words):
+            twice = next(word for row, word in enumerate(self.words) if rows[word] != row)
             raise VectorsError(f"The word {twice!r} has more than one vector: keep one of them.")
-        self.lengths = _lengths(words, matrix)
+        return rows
+
+    @cached_property
+    def lengths(self) -> NDArray[np.float64]:
+        """(V,) the Euclidean length of each row."""
+        return _lengths(self.words, self.matrix)
 
     def __len__(self) -> int:
-        return len(self.words)
+        return len(self.matrix)
 
     def __contains__(self, word: object) -> bool:
         """Whether the word has a row; subwords give others a vector nevertheless."""
@@ -129,6 +154,8 @@ class Vectors:
         if self.subwords is not None and word not in self._rows:
             return self.subwords.vector(word)
         found_D: NDArray[np.float32] = self.matrix[self.row(word)]
+        if not np.isfinite(found_D).all():
+            self.check()  # refuses it
         return found_D
 
     def units(self, rows: NDArray[np.int64] | list[int]) -> NDArray[np.float64]:
@@ -253,6 +280,7 @@ class Vectors:
 
     def save(self, folder: str | Path) -> None:
         """Write the files of a folder that `load` reads; the folder is made where it is missing."""
+        self.check()
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         about: dict[str, Any] = {"format": FORMAT, "kind": self.kind, "words": len(self), "dim": self.dim}
@@ -276,6 +304,7 @@ class Vectors:
             UsageError: a word has white space in it, or there is no such format.
             ArtifactError: the file cannot be written.
         """
+        self.check()
         try:
             write_file(Path(path), self.words, self.matrix, file_format)
         except OSError as error:
@@ -308,7 +337,7 @@ def _check_count(n: int) -> None:
 def _load_folder(folder: Path) -> Vectors:
     try:
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-        words = [_unescaped(line) for line in (folder / WORDS).read_bytes().split(b"\n")[:-1]]
+        lines = (folder / WORDS).read_bytes()
         kind, shape = str(about["kind"]), (int(about["words"]), int(about["dim"]))
         lengths = (int(about["subwords"]["minn"]), int(about["subwords"]["maxn"])) if "subwords" in about else None
     except OSError as error:
@@ -318,8 +347,10 @@ def _load_folder(folder: Path) -> Vectors:
     tensors = mapped_tensors(folder / TENSORS)
     matrix = tensors.get("vectors")
     counts = tensors.get("counts")
-    fits = matrix is not None and matrix.dtype == np.float32 and matrix.shape == shape and len(words) == shape[0]
-    if matrix is None or not fits or (counts is not None and counts.dtype != np.int64):
+    fits = (
+        matrix is not None and matrix.dtype == np.float32 and matrix.shape == shape and lines.count(b"\n") == shape[0]
+    )
+    if matrix is None or not fits or not matrix.size or not _fit(counts, shape[0]):
         raise VectorsError(f"The files in {folder} do not belong together: make it again.")
     subwords = None
     if lengths is not None:
@@ -327,7 +358,24 @@ def _load_folder(folder: Path) -> Vectors:
         if buckets is None or buckets.dtype != np.float32 or buckets.shape[1:] != shape[1:] or not len(buckets):
             raise VectorsError(f"The files in {folder} do not belong together: make it again.")
         subwords = Subwords(*lengths, buckets)
-    return Vectors(words, matrix, counts, subwords, kind=kind)
+    found = Vectors.__new__(Vectors)  # not looked at whole, as what is made anew is
+    found._names = partial(_names, folder, lines)
+    found.matrix, found.counts, found.subwords, found.kind = matrix, counts, subwords, kind
+    return found
+
+
+def _fit(counts: NDArray[Any] | None, words: int) -> bool:
+    return counts is None or (counts.dtype == np.int64 and counts.shape == (words,))
+
+
+def _names(folder: Path, lines: bytes) -> list[str]:
+    """The words of a folder."""
+    try:
+        if b"\\" in lines:
+            return [_unescaped(line) for line in lines.split(b"\n")[:-1]]
+        return lines.decode().split("\n")[:-1]
+    except ValueError as error:
+        raise VectorsError(f"{folder} is damaged or not a folder of word vectors: {ABOUT} or {WORDS}.") from error
 
 
 def _escaped(word: str) -> bytes:
@@ -343,15 +391,23 @@ def _unescaped(line: bytes) -> str:
 
 
 def _lengths(words: Sequence[str], matrix: FloatVD) -> NDArray[np.float64]:
-    """(V,) the Euclidean length of each row; a number that is not finite is refused by its word."""
-    lengths_V = np.empty(len(words))
+    """(V,) the Euclidean length of each row; a number that is not finite is refused by its word.
+
+    Squares are summed in fp32; where they come near the ends of its range, in float64.
+    """
+    squares_V = np.empty(len(matrix))
     step = max(_BLOCK // matrix.shape[1], 1)
-    for start in range(0, len(words), step):
-        with np.errstate(invalid="ignore"):  # it is refused below, by its word
-            block_BD = matrix[start : start + step].astype(np.float64)
-        lengths_V[start : start + step] = np.sqrt(np.einsum("bd,bd->b", block_BD, block_BD))
-    if not np.isfinite(lengths_V).all():
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        for start in range(0, len(matrix), step):
+            block_BD = matrix[start : start + step]
+            squares_V[start : start + step] = np.einsum("bd,bd->b", block_BD, block_BD)
+        odd = np.flatnonzero(~((squares_V > 1e-20) & (squares_V < 1e30)))
+        for start in range(0, len(odd), step):
+            block_BD = matrix[odd[start : start + step]].astype(np.float64)
+            squares_V[odd[start : start + step]] = np.einsum("bd,bd->b", block_BD, block_BD)
+    if not np.isfinite(squares_V).all():
         raise VectorsError(
-            f"The vector of {words[int(np.argmin(np.isfinite(lengths_V)))]!r} has a number that is none."
+            f"The vector of {words[int(np.argmin(np.isfinite(squares_V)))]!r} has a number that is none."
         )
+    lengths_V: NDArray[np.float64] = np.sqrt(squares_V)
     return lengths_V
