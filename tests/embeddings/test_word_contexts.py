@@ -102,6 +102,21 @@ def test_in_windows_every_word_is_met_as_often_as_it_stands_there(context: int) 
     assert found.counts is not None and set(found.counts.tolist()) == {20} and len(found) == 6
 
 
+@pytest.mark.parametrize("context", [5, 7, 12])
+def test_the_tokens_of_a_place_in_a_window_spell_the_word(context: int) -> None:
+    """Also of a word that is longer than half a window, which may be whole in none."""
+    text = "The queen's kingdomless queen and the kingking went out out. " * 5
+    words = sorted({word for word, _, _ in RuleWords().places(text)})
+    met = set()
+    for window in Averaging(decoder(context=context), BPE, RuleWords(), words)._windows(text):
+        assert len(window.ids) <= context
+        for row, first, end in window.words:
+            spelt = b"".join(map(BPE.token_bytes, window.ids[first:end])).decode().lower()
+            assert words[row] in spelt and len(spelt) < len(words[row]) + 3
+            met.add(words[row])
+    assert {"the", "queen", "and"} <= met and (len(met) == len(words)) is (context == 12)
+
+
 def test_a_tokenizer_that_does_not_tell_places_is_asked_what_its_tokens_stand_for() -> None:
     class Silent(WordPieceTokenizer):
         def ordinary_lengths(self, text: str) -> tuple[list[int], list[int]]:

@@ -129,7 +129,7 @@ class Averaging:
         places = [
             (row, b * width + first, end - first) for b, one in enumerate(windows) for row, first, end in one.words
         ]
-        row_W, first_W, length_W = np.array([(row, at, end) for row, at, end in places], dtype=np.int64).T
+        row_W, first_W, length_W = np.array(places, dtype=np.int64).T
         word_N = np.repeat(np.arange(len(row_W)), length_W)
         token_N = np.repeat(first_W - np.append(0, length_W[:-1].cumsum()), length_W) + np.arange(len(word_N))
         hidden_ND = hidden_BTD.flatten(0, 1)[torch.from_numpy(token_N).to(hidden_BTD.device)].float()
