@@ -131,7 +131,7 @@ def test_what_moved_is_held_against_a_control(here: Path, capsys: pytest.Capture
     Vectors(vectors.words, vectors.matrix + np.float32(0.1), np.arange(30, 0, -1)).save("again")
     run("evaluate counts --against again --control again --control counts --min-count 5 --out counted")
     told = capsys.readouterr().out
-    assert re.search(r"moved most +distance +control +times +before", told) and "30 → 30" in told
+    assert re.search(r"moved most +distance +control +times +before", told) and "30\u00a0→\u00a030" in told
     assert "hardly more than noise" in told and ">Drift by frequency<" in Path("counted/report.html").read_text()
 
 

@@ -110,7 +110,7 @@ class Vectors:
 
     @cached_property
     def _rows(self) -> dict[str, int]:
-        rows = {word: row for row, word in enumerate(self.words)}
+        rows = dict(zip(self.words, range(len(self.words))))
         if len(rows) != len(self.words):
             twice = next(word for row, word in enumerate(self.words) if rows[word] != row)
             raise VectorsError(f"The word {twice!r} has more than one vector: keep one of them.")

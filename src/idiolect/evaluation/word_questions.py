@@ -115,7 +115,9 @@ def _describe_drift(report: Report, drift: Drift) -> None:
                 from_zero=True,
                 caption="How far words move between any two sets of vectors depends on how often they are met. "
                 + (
-                    "What stands above the control is change." if drift.control else "A control would show by how much."
+                    "Only what stands above the control can be change."
+                    if drift.control
+                    else "A control would show by how much."
                 ),
             )
         )
@@ -151,7 +153,7 @@ def drift_table(moved: Sequence[Moved]) -> tuple[list[str], list[list[object]]]:
             one.word,
             round(one.distance, 3),
             *[None if one.noise is None else round(one.noise, 3)] * noisy,
-            *(["{:,} → {:,}".format(*one.counts)] if one.counts else []),
+            *(["{:,}\N{NO-BREAK SPACE}→\N{NO-BREAK SPACE}{:,}".format(*one.counts)] if one.counts else []),
             ", ".join(one.before),
             ", ".join(one.after),
         ]
