@@ -51,7 +51,8 @@ def token_vectors(model: Model, tokenizer: Tokenizer, side: Side = "input") -> V
             raise ModelError(f"A {type(model).__name__} has no matrix of embeddings.")
     rows = min(tokenizer.vocab_size, len(weight))
     matrix_VD = weight[:rows].detach().float().cpu().numpy().copy()
-    return Vectors(token_names(tokenizer, rows), matrix_VD, kind=f"{side} embeddings")
+    names = token_names(tokenizer, rows)
+    return Vectors(names, matrix_VD, kind=f"{side} embeddings", tokenizer=tokenizer.fingerprint())
 
 
 def token_names(tokenizer: Tokenizer, count: int) -> list[str]:

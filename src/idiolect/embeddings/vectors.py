@@ -1,7 +1,8 @@
 """`Vectors`: words with a vector each, the object people hold. It answers who is near whom.
 
     <folder>/
-      vectors.json           what the matrix is: format, kind, words, dim, and the subwords' minn and maxn
+      vectors.json           what the matrix is: format, kind, words, dim, the subwords' minn and maxn, and whose tokens
+                             the words are (a tokenizer's fingerprint), where they are tokens
       vectors.safetensors    `vectors` (V, D) float32; where there are any, `counts` (V) int64, `buckets` (K, D) float32
       words.txt              one word a line, in the order of the rows; a backslash is written \\\\, line ends \\n, \\r
 
@@ -69,6 +70,7 @@ class Vectors:
         subwords: Subwords | None = None,
         *,
         kind: str = "",
+        tokenizer: str = "",
     ) -> None:
         """Take words and matrix as they are, without a copy.
 
@@ -78,6 +80,7 @@ class Vectors:
             counts: (V,) how often each word was met; None: not known.
             subwords: what gives vectors to other words; None: other words have none.
             kind: how the vectors were made, such as "skipgram".
+            tokenizer: the fingerprint of the tokenizer whose tokens the words are; empty: they are words.
 
         Raises:
             VectorsError: a word twice, a number that is not finite, or sizes that do not match.
@@ -93,6 +96,7 @@ class Vectors:
         self.counts = counts
         self.subwords = subwords
         self.kind = kind
+        self.tokenizer = tokenizer
         self.check()
 
     def check(self) -> None:
@@ -166,7 +170,7 @@ class Vectors:
     def most_frequent(self, n: int) -> Vectors:
         """The first n words alone; nothing is copied but their names."""
         counts = None if self.counts is None else self.counts[:n]
-        return Vectors(self.words[:n], self.matrix[:n], counts, self.subwords, kind=self.kind)
+        return Vectors(self.words[:n], self.matrix[:n], counts, self.subwords, kind=self.kind, tokenizer=self.tokenizer)
 
     def neighbours(self, word: Query, n: int = 10, *, without: Sequence[str] = ()) -> list[Neighbour]:
         """The n words whose vectors have the largest cosine with a word's (itself left out), the nearest first.
@@ -284,6 +288,8 @@ class Vectors:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         about: dict[str, Any] = {"format": FORMAT, "kind": self.kind, "words": len(self), "dim": self.dim}
+        if self.tokenizer:
+            about["tokenizer"] = self.tokenizer
         tensors: dict[str, NDArray[Any]] = {"vectors": np.ascontiguousarray(self.matrix, dtype="<f4")}
         if self.counts is not None:
             tensors["counts"] = np.ascontiguousarray(self.counts, dtype="<i8")
@@ -339,6 +345,7 @@ def _load_folder(folder: Path) -> Vectors:
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
         lines = (folder / WORDS).read_bytes()
         kind, shape = str(about["kind"]), (int(about["words"]), int(about["dim"]))
+        tokenizer = str(about.get("tokenizer", ""))
         lengths = (int(about["subwords"]["minn"]), int(about["subwords"]["maxn"])) if "subwords" in about else None
     except OSError as error:
         raise VectorsError(f"{folder} is no folder of word vectors ({error.strerror}: {error.filename}).") from error
@@ -360,6 +367,7 @@ def _load_folder(folder: Path) -> Vectors:
         subwords = Subwords(*lengths, buckets)
     found = Vectors.__new__(Vectors)  # not looked at whole, as what is made anew is
     found._names = partial(_names, folder, lines)
+    found.tokenizer = tokenizer
     found.matrix, found.counts, found.subwords, found.kind = matrix, counts, subwords, kind
     return found
 

@@ -67,6 +67,9 @@ def check_words(vocabulary: Vocabulary, least: int) -> None:
 class Words(Protocol):
     """What a word is."""
 
+    tokenizer: str
+    """The fingerprint of the tokenizer whose tokens they are; empty: they come by a rule."""
+
     def count(self, corpus: Corpus, least: int) -> Vocabulary:
         """The words of the training texts that occur `least` times or more."""
 
@@ -95,6 +98,8 @@ class RuleWords:
         >>> RuleWords("letters").cut("Don’t watch 'Alien 3'!")
         ["don't", 'watch', 'alien']
     """
+
+    tokenizer = ""
 
     def __init__(self, rule: Rule = "letters", *, lowercase: bool = True, threads: int = 0) -> None:
         self.rule: Rule = rule
@@ -153,6 +158,7 @@ class TokenWords:
         self._tokenizer = tokenizer
         self._threads = threads
         self._names = token_names(tokenizer, tokenizer.vocab_size)
+        self.tokenizer = tokenizer.fingerprint()
 
     def count(self, corpus: Corpus, least: int) -> Vocabulary:
         counts = np.zeros(self._tokenizer.vocab_size, np.int64)

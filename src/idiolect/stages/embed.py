@@ -188,6 +188,7 @@ def embed(texts: Sequence[str], settings: EmbedSettings, *, out: Path, force: bo
             stream.vocabulary.counts,
             learnt.subwords,
             kind=settings.kind,
+            tokenizer=words.tokenizer,
         )
         vectors.save(folder)
         embed_page(vectors, stream, learnt, pairs, singular_D, folder, recipe, out).write(folder / "report.html")
