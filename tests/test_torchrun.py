@@ -48,6 +48,21 @@ def test_two_processes_are_one_run(tokens: Path, tmp_path: Path, accumulate: int
 
 
 @pytest.mark.slow
+def test_two_processes_start_from_the_same_vectors(tokens: Path, tmp_path: Path) -> None:
+    vectors = str(tmp_path / "vectors")
+    text = str(tokens.parent / "text.txt")
+    assert main(["embed", text, "--kind", "ppmi", "--dim", "6", "--min-count", "1", "--out", vectors]) == 0
+    shape = [*SHAPE.split(), "--embeddings", vectors]
+    assert main(["pretrain", str(tokens), *shape, "--threads", "1", "--out", str(tmp_path / "one")]) == 0
+    command = [*TORCHRUN, "pretrain", str(tokens), *shape, "--out", str(tmp_path / "two")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env={**os.environ, "NO_COLOR": "1"})
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("tokens start from vectors") == 1
+    one, two = losses(tmp_path / "one"), losses(tmp_path / "two")
+    assert max(abs(a - b) for a, b in zip(one, two, strict=True)) < 1e-6
+
+
+@pytest.mark.slow
 def test_two_processes_compare_as_one(tokens: Path, tmp_path: Path) -> None:
     shape = [*SHAPE.split(), "--models", "decoder,rnn", "--steps", "12"]
     assert main(["compare", str(tokens), *shape, "--threads", "1", "--out", str(tmp_path / "one")]) == 0

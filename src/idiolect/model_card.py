@@ -99,6 +99,13 @@ def _use(spec: Spec) -> str:
     return f'model = idiolect.load("this/folder")\nprint(model.{call})'
 
 
+def add_start(folder: Path, sentence: str) -> None:
+    """Say on the card of a model that has just been saved what its embeddings started from."""
+    card = folder / CARD
+    text = card.read_text(encoding="utf-8")
+    card.write_text(text.replace("\n\n```python", f"\n{sentence}\n\n```python", 1), encoding="utf-8")
+
+
 def add_proofs(folder: Path, proofs: Sequence[Proof]) -> bool:
     """Put what was proved onto the card, in place of what was proved before; False where the card is not ours."""
     card = folder / CARD

@@ -18,6 +18,11 @@ from idiolect.models.weights import load_model, save_model
 from idiolect.tokenizers.base import Tokenizer
 
 
+def is_model(path: Path) -> bool:
+    """Whether a folder is a language model's."""
+    return (path / CONFIG).is_file()
+
+
 def check_fit(model: Model, tokenizer: Tokenizer) -> None:
     """Raises TokenizerError when the tokenizer has ids that the model has no place for."""
     if tokenizer.vocab_size > model.spec.vocab_size:

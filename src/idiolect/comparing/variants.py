@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
 from typing import get_args
 
 from idiolect.comparing.settings import CompareSettings
@@ -53,7 +54,9 @@ class Variant:
         settings = self.settings
         plan = {field.name: getattr(settings, field.name) for field in fields(Plan) if field.name not in RUNNING}
         plan["weight_decay"] = settings.decay  # as it is where none was given
-        objective = {"across_documents": settings.across_documents}
+        objective: dict[str, object] = {"across_documents": settings.across_documents}
+        if settings.embeddings is not None:
+            objective["embeddings"] = str(settings.embeddings)
         if settings.model == "encoder":
             objective |= {name: getattr(settings, name) for name in OF_ENCODERS}
         return {**asdict(self.spec), **plan, **objective}
@@ -86,6 +89,13 @@ def variants_of(settings: CompareSettings, tokenizer: Tokenizer) -> list[Variant
     if len(variants) < 2:
         raise UsageError("A comparison needs two variants: give several --models, or --variants.")
     return variants
+
+
+def vectors_of(settings: CompareSettings) -> list[Path]:
+    """What the embeddings of any of the variants start from, each once. Raises UsageError as `variants_of`."""
+    written = [*_listed(settings.variants), *(model.partition("+")[2] for model in _listed(settings.models))]
+    named = [settings.embeddings, *(_changes(change).get("embeddings") for change in written if change)]
+    return list(dict.fromkeys(path for path in named if isinstance(path, Path)))
 
 
 def _variant(name: str, settings: PretrainSettings, tokenizer: Tokenizer) -> Variant:
@@ -180,5 +190,7 @@ def _changes(text: str) -> dict[str, object]:
 
 
 def _typed(value: object) -> str:
-    """A value as it would be typed."""
+    """A value as it would be typed, of a path its last name."""
+    if isinstance(value, Path):  # it is part of the name of a folder
+        return value.name
     return str(value).lower() if isinstance(value, bool) else str(value)

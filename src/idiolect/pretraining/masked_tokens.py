@@ -19,6 +19,7 @@ from idiolect.models.model import Model
 from idiolect.models.transformer import Transformer
 from idiolect.objectives.likelihood import MaskedLikelihood
 from idiolect.pretraining.settings import PretrainSettings
+from idiolect.pretraining.starting import start_from
 from idiolect.pretraining.task import Task, mean_loss
 from idiolect.tokenizers.base import Tokenizer
 from idiolect.tokenizers.frame import Frame
@@ -48,7 +49,7 @@ def masked_tokens(
     read: Tokens, tokenizer: Tokenizer, settings: PretrainSettings, compute: Compute, precision: Precision
 ) -> Task:
     """The task of a model that reads both sides."""
-    tokenizer = as_encoders(tokenizer)
+    own, tokenizer = tokenizer, as_encoders(tokenizer)
     masking = Masking.of(tokenizer, rate=settings.masked, whole_words=settings.whole_words)
 
     def rows_of(stream: TokenStream, seed: int) -> EncoderRows:
@@ -67,6 +68,7 @@ def masked_tokens(
     model = build(settings.spec(tokenizer.vocab_size, pairs=settings.pairs))
     assert isinstance(model, Transformer)
     model.init_weights(settings.seed)
+    start = start_from(settings.embeddings, model, own, settings.seed)
     model.to(compute.device)
     speaker = LanguageModel(model, tokenizer)
     sample_ids = validation.read(0, min(SAMPLE_TOKENS, len(validation), settings.context - 2)).astype(np.int64)
@@ -82,7 +84,7 @@ def masked_tokens(
         loss = mean_loss(model, batches(final), watching, compute, precision)
         return {"val_loss": loss, **watching.shares(), "sample": _filled_in(speaker, masking, sample_ids)}
 
-    return Task(speaker, rows, MaskedLikelihood(), evaluate, prompt="")
+    return Task(speaker, rows, MaskedLikelihood(), evaluate, prompt="", start=start)
 
 
 class _Watching:

@@ -18,6 +18,7 @@ from idiolect.models.build import build
 from idiolect.objectives.carried import CarriedLikelihood
 from idiolect.objectives.likelihood import Likelihood
 from idiolect.pretraining.settings import PretrainSettings
+from idiolect.pretraining.starting import start_from
 from idiolect.pretraining.task import Task, mean_loss
 from idiolect.tokenizers.base import Tokenizer
 from idiolect.train.loop import Rows
@@ -34,6 +35,7 @@ def next_token(
     training, validation = read.split("train"), read.split("validation")
     model = build(settings.spec(tokenizer.vocab_size))
     model.init_weights(settings.seed)
+    start = start_from(settings.embeddings, model, tokenizer, settings.seed)
     model.to(compute.device)
     speaker = LanguageModel(model, tokenizer)
     prompt = settings.prompt or tokenizer.decode(validation.read(0, 9).tolist())
@@ -60,4 +62,4 @@ def next_token(
         # What is carried in training is no business of the evaluation's: it has an objective of its own.
         return {"val_loss": mean_loss(model, held_out, objective(), compute, precision), "sample": sample}
 
-    return Task(speaker, rows, objective(), evaluate, prompt)
+    return Task(speaker, rows, objective(), evaluate, prompt, start)

@@ -12,6 +12,7 @@ from idiolect.journal import amount, duration, read_metrics
 from idiolect.pretraining.paths import paths_chart
 from idiolect.pretraining.run import Prepared
 from idiolect.pretraining.settings import PretrainSettings
+from idiolect.pretraining.starting import describe_start
 from idiolect.report import Report
 from idiolect.train.loop import Run
 
@@ -87,6 +88,8 @@ def learning_page(report: Report, trained: Prepared, run: Run, folder: Path, com
             caption="Tokens read in a second of training, without evaluations.",
         ),
     )
+    if trained.task.start is not None:
+        describe_start(report, trained.task.start, trained.task.speaker.tokenizer)
     if trained.settings.snapshot_every:
         report.chart(paths_chart("Path", {trained.settings.optimizer: folder}, trained))
     if comparison is not None:

@@ -47,6 +47,8 @@ class Prepared:
             + (f" in each of {compute.world} processes." if compute.world > 1 else ".")
         )
         task = self.task
+        if task.start is not None:
+            say(str(task.start))
         run = fit(
             task.speaker.model,
             task.rows,
@@ -111,7 +113,8 @@ def prepare(tokens: Path, settings: PretrainSettings, compute: Compute) -> Prepa
     Raises:
         TokenizerError: the tokenizer beside the tokens is not theirs.
         CorpusError: a text is too short, or its shards are damaged.
-        UsageError: a model that cannot be.
+        UsageError: a model that cannot be, or vectors that it cannot start from.
+        VectorsError: these are damaged, or of another tokenizer's tokens.
     """
     read, tokenizer = Tokens.load(tokens), Tokenizer.load(tokens)
     if tokenizer.fingerprint() != read.header.fingerprint:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal, Self
 
 from idiolect.errors import UsageError
@@ -55,6 +56,9 @@ class ModelSettings(Plan):
     """Base of the rotary positions' wavelengths."""
     tied: bool = True
     """One matrix for the input embeddings and the output head."""
+    embeddings: Path | None = None
+    """What the input embeddings start from: word vectors (a folder of ours, or a file of word2vec, GloVe or fastText),
+    those of the tokenizer's tokens, or a model folder. Unset: chance."""
     dropout: float = 0.0
     """Probability of dropping a unit between layers, in training."""
     positions: Positions | None = None

@@ -9,6 +9,7 @@ import torch
 
 from idiolect.compute import Compute, Precision
 from idiolect.data.batch import Batch
+from idiolect.embeddings.starting import Start
 from idiolect.language_model import LanguageModel
 from idiolect.models.model import Model
 from idiolect.train.loop import Evaluate, Rows
@@ -25,6 +26,8 @@ class Task:
     evaluate: Evaluate
     prompt: str
     """What the samples of the evaluations begin with."""
+    start: Start | None = None
+    """What the embeddings start from, where it is not by chance alone."""
 
 
 def mean_loss(

@@ -18,6 +18,7 @@ from idiolect.embeddings.vectors import Neighbour, Vectors
 from idiolect.errors import UsageError
 from idiolect.journal import say
 from idiolect.language_model import LanguageModel
+from idiolect.model_folder import is_model
 from idiolect.tokenizers.base import Tokenizer
 
 
@@ -80,11 +81,6 @@ class Asked:
     def words(self) -> Vectors:
         """The vectors under plain words: of a model's tokens, those that are words."""
         return self.vectors if self.tokenizer is None else whole_words(self.vectors)
-
-
-def is_model(path: Path) -> bool:
-    """Whether a folder is a language model's."""
-    return (path / "config.json").is_file()
 
 
 def provenance(path: Path) -> Provenance:

@@ -16,7 +16,7 @@ from idiolect.comparing.columns import LEARNT, MEMORY, PARAMETERS, SPEED, TIME, 
 from idiolect.comparing.outcomes import Compared, Outcome, Training
 from idiolect.comparing.page import Tried, comparison_page
 from idiolect.comparing.settings import CompareSettings
-from idiolect.comparing.variants import Variant, variants_of
+from idiolect.comparing.variants import Variant, variants_of, vectors_of
 from idiolect.compute import Compute, choose_precision, set_up, tear_down
 from idiolect.config import verb
 from idiolect.data.tokens import Tokens
@@ -25,8 +25,9 @@ from idiolect.evaluation.comparison import baselines_on_tokens
 from idiolect.journal import duration, say, speaks
 from idiolect.making import check_target, create, unchanged
 from idiolect.pretraining.run import prepare
+from idiolect.stages.asking import provenance
 from idiolect.stages.page import close_page, page
-from idiolect.stages.training import train
+from idiolect.stages.training import recipe_of, train
 from idiolect.tokenizers.base import Tokenizer
 
 
@@ -42,7 +43,10 @@ def compare(tokens: Path, settings: CompareSettings, *, out: Path, force: bool =
         >>> idiolect.compare("tokens", variants=["positions=alibi", "norm=layer"], steps=200, out="switches")
     """
     made = Artifact.open(tokens, "tokens")
-    recipe = Recipe("comparison", settings, {"tokens": made.provenance()})
+    parents = {"tokens": made.provenance()}
+    for number, vectors in enumerate(vectors_of(settings), start=1):
+        parents[f"embeddings {number}"] = provenance(vectors)
+    recipe = Recipe("comparison", settings, parents)
     if unchanged(out, recipe) and not force:
         say(f"{out} is up to date.")
         compared = Compared.load(out)
@@ -96,7 +100,7 @@ class _Comparison:
         settings = replace(variant.settings, seed=seed)
         name = variant.name if seed == self.settings.seed else f"{variant.name}+seed={seed}"
         target = folder / "variants" / name
-        recipe = Recipe("model", settings, {"tokens": self.made.provenance()})
+        recipe = recipe_of(self.made, settings)
         if unchanged(target, recipe):
             say(f"{name} is trained already.")
         else:

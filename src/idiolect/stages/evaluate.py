@@ -27,8 +27,9 @@ from idiolect.evaluation.word_questions import WordScores, ask, drift_table, int
 from idiolect.journal import say
 from idiolect.language_model import LanguageModel
 from idiolect.making import check_target, create
+from idiolect.model_folder import is_model
 from idiolect.report import number
-from idiolect.stages.asking import Asked, files_provenance, is_model, provenance
+from idiolect.stages.asking import Asked, files_provenance, provenance
 from idiolect.stages.page import close_page, page
 from idiolect.stages.vectors_page import vectors_page
 from idiolect.text.settings import ReadingSettings

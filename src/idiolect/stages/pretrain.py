@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from idiolect.artifact import Artifact, Recipe
+from idiolect.artifact import Artifact
 from idiolect.compute import set_up, tear_down
 from idiolect.config import verb
 from idiolect.journal import duration, say
@@ -12,7 +12,7 @@ from idiolect.language_model import LanguageModel
 from idiolect.making import check_target, unchanged
 from idiolect.pretraining.run import as_forecast
 from idiolect.pretraining.settings import PretrainSettings
-from idiolect.stages.training import train
+from idiolect.stages.training import recipe_of, train
 
 
 @verb
@@ -26,8 +26,7 @@ def pretrain(tokens: Path, settings: PretrainSettings, *, out: Path, force: bool
         >>> print(model.complete("Dear", max_tokens=50))
     """
     settings = settings.with_rates()
-    made = Artifact.open(tokens, "tokens")
-    recipe = Recipe("model", settings, {"tokens": made.provenance()})
+    recipe = recipe_of(Artifact.open(tokens, "tokens"), settings)
     if unchanged(out, recipe) and not force:
         say(f"{out} is up to date.")
         return LanguageModel.load(out)

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from idiolect.artifact import Recipe
+from idiolect.artifact import Artifact, Recipe
 from idiolect.compute import Compute, forget_peak
 from idiolect.evaluation.comparison import Comparison, baselines_on_tokens, score_on_tokens
 from idiolect.language_model import LanguageModel
 from idiolect.making import create
+from idiolect.model_card import add_start
 from idiolect.pretraining.page import learning_page
 from idiolect.pretraining.run import Prepared, Trained, prepare
 from idiolect.pretraining.settings import PretrainSettings
+from idiolect.stages.asking import provenance
 from idiolect.stages.page import close_page, page
 from idiolect.train.loop import Run
+
+
+def recipe_of(tokens: Artifact, settings: PretrainSettings) -> Recipe:
+    """What a model is made from: tokens, and what its embeddings start from."""
+    parents = {"tokens": tokens.provenance()}
+    if settings.embeddings is not None:
+        parents["embeddings"] = provenance(settings.embeddings)
+    return Recipe("model", settings, parents)
 
 
 def train(
@@ -36,6 +46,8 @@ def train(
         run = prepared.fit(folder)
         if compute.leads:
             speaker.save(folder)
+            if prepared.task.start is not None:
+                add_start(folder, f"In training, {prepared.task.start}")
             comparison = _measured(prepared) if settings.model != "encoder" else None
             memory = None if held is None else run.memory_bytes - held
             Trained(run, comparison.model if comparison else None, memory).save(folder)
