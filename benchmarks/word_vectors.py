@@ -1,7 +1,7 @@
 """How fast word vectors are learnt, and how good they are: ours and the peers' on the same words, in one run.
 
     python benchmarks/word_vectors.py [--words N] [--epochs 5] [--seeds 1] [--threads 2] [--sides ours gensim ...]
-        [--word2vec BINARY] [--min-count 5] [--log FILE]
+        [--word2vec BINARY] [--glove FOLDER] [--min-count 5] [--log FILE]
 
 The text is IMDB's 100,000 reviews in small letters, letters and apostrophes alone, a review a line (23.1 M words); with
 `--words`, its beginning. All learn skip-gram with 100 dimensions, window 5, 5 negatives, sample 1e-4, minimum count 5.
@@ -11,6 +11,10 @@ vocabulary, times the epochs, in the time of training alone; `whole` is from rea
 counting and imports included. Memory is the most that the process held. Scores are means over the seeds:
 Google's analogies with gensim's rule (the 300,000 most frequent words, capitals folded) and Spearman's correlation on
 WordSim-353, both by idiolect.evaluation, whose equality with gensim's own is tested.
+
+GloVe (`--sides "ours, GloVe"`; with `--glove`, beside Stanford's programs, which lie built in that folder) reads pairs
+of words that meet, not words, so its speed is in pairs a second, each direction counted, and its epochs, window, rate
+and x_max are our defaults for both sides. Of the programs, memory is that of the largest.
 """
 
 from __future__ import annotations
@@ -33,7 +37,8 @@ import numpy as np
 DATA = Path(os.environ.get("IDIOLECT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 DIM, WINDOW, NEGATIVE, SAMPLE = 100, 5, 5, 1e-4
 Result = tuple[list[str], np.ndarray, int, float]
-"""Words, their vectors, words of the vocabulary in the text, seconds of training."""
+"""Words, their vectors, words (GloVe: pairs) that all epochs read, seconds of training."""
+PROGRAMS = ("word2vec", "GloVe, Stanford's")
 
 
 def prepare(folder: Path, most: int) -> None:
@@ -78,7 +83,27 @@ def ours(folder: Path, options: argparse.Namespace, **changed: object) -> Result
         vocabulary = stream.vocabulary
         subwords = (3, 6, enough_buckets(vocabulary.words, 3, 6)) if grams else None
         learnt = learn(stream, settings, Path(scratch), kind=kind, subwords=subwords)
-    return vocabulary.words, learnt.matrix_VD, int(vocabulary.counts.sum()), learnt.state.seconds
+    return vocabulary.words, learnt.matrix_VD, int(vocabulary.counts.sum()) * options.epochs, learnt.state.seconds
+
+
+def our_glove(folder: Path, options: argparse.Namespace) -> Result:
+    from idiolect.embeddings.cooccurrence import Cooccurrences
+    from idiolect.embeddings.glove import learn_glove
+    from idiolect.embeddings.learning import DEFAULTS, LearningSettings
+    from idiolect.embeddings.words import RuleWords, WordStream
+    from idiolect.text.corpus import Corpus
+
+    settings = LearningSettings(dim=DIM, seed=options.seed, threads=options.threads, checkpoint_every=0.0)
+    corpus = Corpus([folder / "words.jsonl"], validation=0.0, test=0.0)
+    with tempfile.TemporaryDirectory() as scratch:
+        words = RuleWords("spaces", lowercase=False, threads=options.threads)
+        stream = WordStream.write(Path(scratch) / "ids", corpus, words, options.min_count)
+        window = DEFAULTS["glove"]["window"]
+        pairs = Cooccurrences.count(
+            Path(scratch) / "pairs", stream, window=window, memory=128 << 20, threads=options.threads
+        )
+        learnt = learn_glove(pairs, settings, Path(scratch))
+    return stream.vocabulary.words, learnt.matrix_VD, learnt.state.words, learnt.state.seconds
 
 
 def gensim(folder: Path, options: argparse.Namespace, *, fasttext: bool = False, **changed: object) -> Result:
@@ -99,7 +124,7 @@ def gensim(folder: Path, options: argparse.Namespace, *, fasttext: bool = False,
     )
     seconds = time.perf_counter() - began
     counts = [model.wv.get_vecattr(word, "count") for word in model.wv.index_to_key]
-    return model.wv.index_to_key, model.wv.vectors, int(sum(counts)), seconds
+    return model.wv.index_to_key, model.wv.vectors, int(sum(counts)) * options.epochs, seconds
 
 
 def word2vec(folder: Path, options: argparse.Namespace) -> Result:
@@ -121,7 +146,43 @@ def word2vec(folder: Path, options: argparse.Namespace) -> Result:
     found = re.search(rb"Words in train file: (\d+)", seen)
     assert found is not None, "the program said nothing that is known"
     vectors = Vectors.load(out)
-    return vectors.words, vectors.matrix, int(found[1]), seconds
+    return vectors.words, vectors.matrix, int(found[1]) * options.epochs, seconds
+
+
+def stanfords_glove(folder: Path, options: argparse.Namespace) -> Result:
+    """Stanford's four programs, one after the other; the last one's clock starts where it says its settings."""
+    from idiolect.embeddings.learning import DEFAULTS
+    from idiolect.embeddings.vectors import Vectors
+
+    given = DEFAULTS["glove"]
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+
+        def run(arguments: str, source: str | None, sink: str) -> None:
+            with open(source or os.devnull, "rb") as read, open(sink, "wb") as written:
+                program, *rest = arguments.split()
+                command = [str(options.glove / program), *rest]
+                subprocess.run(command, stdin=read, stdout=written, stderr=subprocess.DEVNULL, cwd=scratch, check=True)
+
+        vocabulary, together, shuffled = (f"{scratch}/{name}" for name in ("vocabulary", "together", "shuffled"))
+        run(f"vocab_count -min-count {options.min_count} -verbose 0", str(folder / "words.txt"), vocabulary)
+        window = f"-window-size {given['window']}"
+        run(f"cooccur -vocab-file {vocabulary} {window} -memory 1 -verbose 0", str(folder / "words.txt"), together)
+        run(f"shuffle -memory 1 -verbose 0 -seed {options.seed + 1}", together, shuffled)
+        command = f"{options.glove}/glove -input-file {shuffled} -vocab-file {vocabulary} -save-file {scratch}/out "
+        command += f"-vector-size {DIM} -iter {given['epochs']} -eta {given['lr']} -x-max {given['x_max']} "
+        command += f"-threads {options.threads} -seed {options.seed + 1} -binary 0 -model 2 -verbose 1"
+        process = subprocess.Popen(command.split(), stderr=subprocess.PIPE, text=True, cwd=scratch)
+        assert process.stderr is not None
+        began = ended = 0.0
+        for line in process.stderr:
+            began = began or (time.perf_counter() if line.startswith("alpha") else 0.0)
+            ended = time.perf_counter() if "iter:" in line else ended
+        if process.wait() != 0 or not began:
+            raise SystemExit("glove did not do what is known of it.")
+        pairs = os.path.getsize(shuffled) // 16
+        vectors = Vectors.load(Path(scratch) / "out.txt")
+    assert vectors.words[-1] == "<unk>"
+    return vectors.words[:-1], vectors.matrix[:-1], pairs * given["epochs"], ended - began
 
 
 SIDES: dict[str, Callable[[Path, argparse.Namespace], Result]] = {
@@ -133,6 +194,8 @@ SIDES: dict[str, Callable[[Path, argparse.Namespace], Result]] = {
     "gensim, CBOW": lambda *given: gensim(*given, sg=0, alpha=0.05),
     "ours, hierarchical": lambda *given: ours(*given, loss="hierarchical"),
     "gensim, hierarchical": lambda *given: gensim(*given, hs=1, negative=0),
+    "ours, GloVe": our_glove,
+    "GloVe, Stanford's": stanfords_glove,
     "ours, subwords": lambda *given: ours(*given, grams=True),
     "gensim, FastText": lambda *given: gensim(*given, fasttext=True),
 }
@@ -153,11 +216,12 @@ def scores(words: list[str], matrix: np.ndarray) -> tuple[float, float]:
 def measure(side: str, folder: Path, options: argparse.Namespace) -> None:
     """One measurement, as a line of JSON."""
     began = time.perf_counter()
-    words, matrix, in_text, seconds = SIDES[side](folder, options)
+    words, matrix, read, seconds = SIDES[side](folder, options)
     whole = time.perf_counter() - began
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    whose = resource.RUSAGE_CHILDREN if side in PROGRAMS else resource.RUSAGE_SELF
+    memory = resource.getrusage(whose).ru_maxrss / 1024
     analogies, similarity = scores(words, matrix)
-    record = {"side": side, "seed": options.seed, "words_per_second": in_text * options.epochs / seconds}
+    record = {"side": side, "seed": options.seed, "words_per_second": read / seconds}
     record |= {"whole": whole, "memory": memory, "vocabulary": len(words)}
     print(json.dumps(record | {"analogies": analogies, "similarity": similarity}))
 
@@ -171,6 +235,7 @@ def main() -> None:
     parser.add_argument("--min-count", type=int, default=5)
     parser.add_argument("--sides", nargs="+", choices=list(SIDES), default=["ours", "gensim"])
     parser.add_argument("--word2vec", help="the original program, built; it then is a side")
+    parser.add_argument("--glove", type=Path, help="the folder of Stanford's programs, built; they then are a side")
     parser.add_argument("--log", type=Path, help="file to append each measurement to")
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
@@ -178,7 +243,11 @@ def main() -> None:
     if options.measure:
         measure(options.measure[0], Path(options.measure[1]), options)
         return
-    sides = options.sides + (["word2vec"] if options.word2vec and "word2vec" not in options.sides else [])
+    sides = list(options.sides)
+    for side, given in zip(PROGRAMS, (options.word2vec, options.glove)):
+        if given is None and side in sides:
+            parser.error(f"{side} is a program: say where it lies.")
+        sides += [side] if given is not None and side not in sides else []
     records: list[dict[str, float]] = []
     with tempfile.TemporaryDirectory() as folder:
         prepare(Path(folder), options.words)
@@ -191,7 +260,8 @@ def main() -> None:
                 if options.log:
                     with open(options.log, "a", encoding="utf-8") as log:
                         log.write(line + "\n")
-    print("| side | words/s | whole, s | memory, MB | analogies | WordSim-353 |\n|---|---|---|---|---|---|")
+    print("| side | words/s (GloVe: pairs/s) | whole, s | memory, MB | analogies | WordSim-353 |")
+    print("|---|---|---|---|---|---|")
     for side in sides:
         own = [record for record in records if record["side"] == side]
         speed, whole, memory, right, rho = (

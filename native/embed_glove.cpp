@@ -12,22 +12,21 @@
 namespace idiolect {
 namespace {
 
-constexpr float kMost = 100;          // from this weight on all pairs count alike
 constexpr std::size_t kClasses = 16;  // of words
 constexpr std::size_t kSoon = 2;      // pairs ahead whose rows are asked for
 
-float share_of(float weight) {
-  if (weight >= kMost) return 1;
-  const float root = std::sqrt(weight / kMost);
+float share_of(float weight, float x_max) {
+  if (weight >= x_max) return 1;
+  const float root = std::sqrt(weight / x_max);
   return root * std::sqrt(root);
 }
 
 }  // namespace
 
-GloveModel::GloveModel(std::size_t words, std::size_t dim, float rate, std::uint64_t seed)
-    : words(words), dim(dim), width(row_width(dim + 2)), rate(rate), seed(seed) {
-  if (words < 1 || words >= 0x7FFFFFFF || dim < 1) {
-    throw std::invalid_argument("GloVe needs words, and vectors of at least one number.");
+GloveModel::GloveModel(std::size_t words, std::size_t dim, float rate, float x_max, std::uint64_t seed)
+    : words(words), dim(dim), width(row_width(dim + 2)), rate(rate), x_max(x_max), seed(seed) {
+  if (words < 1 || words >= 0x7FFFFFFF || dim < 1 || !(x_max > 0)) {
+    throw std::invalid_argument("GloVe needs words, vectors of at least one number, and an x_max above 0.");
   }
   rows.resize(4 * words * width);
   for (std::size_t row = 0; row < 2 * words; ++row) {
@@ -47,7 +46,7 @@ float GloveModel::step(std::uint32_t word, std::uint32_t context, float weight) 
   float* const y = rows.data() + matrix() + context * width;
   float product;
   kernels->window_dots(&product, x, y, {0, 1}, width);
-  const float error = product - std::log(weight), share = share_of(weight);
+  const float error = product - std::log(weight), share = share_of(weight, x_max);
   kernels->adagrad(x, x + 2 * matrix(), y, y + 2 * matrix(), rate * share * error, width);
   x[dim + 1] = 1, y[dim] = 1;
   return 0.5f * share * error * error;

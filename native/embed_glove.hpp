@@ -2,10 +2,11 @@
 //
 // For each pair of words (i, j) that meet with weight x, in both directions, the loss is f(x) e^2 / 2, where
 //
-//   e = w_i · c_j + b_i + d_j - log x        f(x) = min(1, x / 100)^0.75
+//   e = w_i · c_j + b_i + d_j - log x        f(x) = min(1, x / x_max)^0.75
 //
 // and each parameter moves by -g / sqrt(1 + the squares of all earlier g), g its gradient times the rate: AdaGrad as the
-// program of the authors has it. A row is [w, b, 1, 0 …] or [c, 1, d, 0 …], so that the sum is one dot product.
+// paper's program has it (in today's, the biases have a rate of 1: docs/log.md). A row is [w, b, 1, 0 …] or
+// [c, 1, d, 0 …], so that the sum is one dot product.
 //
 // Threads: words are dealt to kClasses classes, and the pairs of a chunk to kClasses^2 cells. In a round each lane works
 // through a cell, no two with rows in common (Gemulla et al. 2011, "Large-scale matrix factorization with distributed
@@ -27,11 +28,11 @@ namespace idiolect {
 
 class GloveModel {
  public:
-  /// Throws std::invalid_argument for no words or no dimension.
-  GloveModel(std::size_t words, std::size_t dim, float rate, std::uint64_t seed);
+  /// Throws std::invalid_argument for no words, no dimension, or an x_max that is not positive.
+  GloveModel(std::size_t words, std::size_t dim, float rate, float x_max, std::uint64_t seed);
 
   const std::size_t words, dim, width;
-  const float rate;
+  const float rate, x_max;
   const std::uint64_t seed;
   /// Rows of the words, and the squares of their steps: w and b, then c and d, then the two of squares.
   Table<float> rows;

@@ -203,6 +203,8 @@ def test_what_cannot_be_is_said_in_a_sentence(
     [
         ({"kind": "glove", "negative": 3}, "'negative' means nothing to glove, only to skipgram, cbow"),
         ({"kind": "glove", "subwords": "3-6"}, "'subwords' means nothing to glove"),
+        ({"kind": "skipgram", "x_max": 10.0}, "'x_max' means nothing to skipgram, only to glove"),
+        ({"kind": "glove", "x_max": 1e12}, "x_max 1e9"),
         ({"kind": "ppmi", "epochs": 3}, "'epochs' means nothing to ppmi, only to skipgram, cbow, glove"),
         ({"kind": "cbow", "shift": 5.0}, "'shift' means nothing to cbow, only to ppmi"),
         ({"kind": "skipgram", "max_memory": 1 << 20}, "only to glove, ppmi"),

@@ -33,12 +33,12 @@ void bind_cooccurrence(nb::module_& module) {
       .def_prop_ro("runs", &CooccurrenceCounter::runs);
 
   nb::class_<GloveModel>(module, "GloveModel")
-      .def("__init__", [](GloveModel* self, std::size_t words, std::size_t dim, float rate, std::uint64_t seed,
-                          std::string_view kernels) {
+      .def("__init__", [](GloveModel* self, std::size_t words, std::size_t dim, float rate, float x_max,
+                          std::uint64_t seed, std::string_view kernels) {
              const Kernels& chosen = kernels_of(kernels);
-             new (self) GloveModel(words, dim, rate, seed);
+             new (self) GloveModel(words, dim, rate, x_max, seed);
              self->kernels = &chosen;
-           }, "words"_a, "dim"_a, nb::kw_only(), "rate"_a, "seed"_a, "kernels"_a = "")
+           }, "words"_a, "dim"_a, nb::kw_only(), "rate"_a, "x_max"_a, "seed"_a, "kernels"_a = "")
       .def_prop_ro("rows", [](GloveModel& model) {
              return Matrix(model.rows.data(), {4 * model.words, model.width}, nb::find(model));
            })

@@ -378,7 +378,7 @@ class CooccurrenceCounter:
 class GloveModel:
     """The rows of GloVe, and their training."""
 
-    def __init__(self, words: int, dim: int, *, rate: float, seed: int, kernels: str = "") -> None: ...
+    def __init__(self, words: int, dim: int, *, rate: float, x_max: float, seed: int, kernels: str = "") -> None: ...
     @property
     def rows(self) -> npt.NDArray[np.float32]:
         """[w, b, 1, 0 ...] for each word, [c, 1, d, 0 ...] for each, and the squares of both."""

@@ -32,17 +32,17 @@ def parts(rows: np.ndarray, words: int, dim: int) -> Parameters:
 
 
 @pytest.mark.parametrize("kernels", _native.embed_kernels())
-@pytest.mark.parametrize("dim", [1, 14, 40, 100])
-def test_a_step_is_that_of_the_reference(kernels: str, dim: int) -> None:
+@pytest.mark.parametrize(("dim", "x_max"), [(1, 100), (14, 10), (40, 100), (100, 10)])
+def test_a_step_is_that_of_the_reference(kernels: str, dim: int, x_max: float) -> None:
     words, rng = 12, np.random.default_rng(dim)
-    model = _native.GloveModel(words, dim, rate=0.05, seed=1, kernels=kernels)
+    model = _native.GloveModel(words, dim, rate=0.05, x_max=x_max, seed=1, kernels=kernels)
     for rows in (model.rows[:words], model.rows[words : 2 * words]):
         rows[:, :dim] = rng.normal(0, 0.4, (words, dim))
     parameters, squares = (parts(half, words, dim) for half in (model.rows[: 2 * words], model.rows[2 * words :]))
     for _ in range(60):
         word, context = (int(number) for number in rng.integers(0, words, 2))
         weight = float(np.float32(rng.choice([0.07, 1.0, 30.0, 99.0, 100.0, 5000.0])))
-        expected, gradients = glove_gradients(parameters, word, context, weight)
+        expected, gradients = glove_gradients(parameters, word, context, weight, x_max)
         adagrad(parameters, squares, gradients, 0.05)
         assert model.step(word, context, weight) == pytest.approx(expected, rel=1e-4, abs=1e-5)
     for half, expected_half in ((model.rows[: 2 * words], parameters), (model.rows[2 * words :], squares)):
@@ -55,13 +55,13 @@ def test_a_step_is_that_of_the_reference(kernels: str, dim: int) -> None:
 def test_the_gradients_of_the_reference_are_finite_differences() -> None:
     rng = np.random.default_rng(3)
     parameters = Parameters(rng.normal(size=(4, 3)), rng.normal(size=(4, 3)), rng.normal(size=4), rng.normal(size=4))
-    _, gradients = glove_gradients(parameters, 1, 2, 7.5)
+    _, gradients = glove_gradients(parameters, 1, 2, 7.5, 100)
     for array, gradient in zip(parameters.all(), gradients.all()):
         for place in np.ndindex(array.shape):
             array[place] += 1e-5
-            above, _ = glove_gradients(parameters, 1, 2, 7.5)
+            above, _ = glove_gradients(parameters, 1, 2, 7.5, 100)
             array[place] -= 2e-5
-            below, _ = glove_gradients(parameters, 1, 2, 7.5)
+            below, _ = glove_gradients(parameters, 1, 2, 7.5, 100)
             array[place] += 1e-5
             assert gradient[place] == pytest.approx((above - below) / 2e-5, abs=1e-7)
 
@@ -70,7 +70,7 @@ def test_the_gradients_of_the_reference_are_finite_differences() -> None:
 def test_pairs_that_cannot_be_are_refused(wrong: list[float]) -> None:
     pairs = np.array([[wrong[0], wrong[1], np.float32(wrong[2]).view(np.uint32)]], np.uint32)
     with pytest.raises(ValueError, match="no such pairs"):
-        _native.GloveModel(7, 3, rate=0.05, seed=0).train(pairs, 0, 0)
+        _native.GloveModel(7, 3, rate=0.05, x_max=100, seed=0).train(pairs, 0, 0)
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ def learn_glove(pairs: Cooccurrences, settings: LearningSettings, folder: Path) 
 
     Args:
         pairs: how often they meet.
-        settings: dim, epochs, lr, seed, threads, checkpoint_every.
+        settings: dim, epochs, lr, x_max, seed, threads, checkpoint_every.
         folder: for the journal and the checkpoints.
 
     Raises:
@@ -40,7 +40,7 @@ def learn_glove(pairs: Cooccurrences, settings: LearningSettings, folder: Path) 
         >>> learn_glove(pairs, LearningSettings(dim=100), folder).matrix_VD
     """
     settings = settings.of_kind("glove")
-    model = GloveModel(pairs.words, settings.dim, rate=settings.lr, seed=settings.seed)
+    model = GloveModel(pairs.words, settings.dim, rate=settings.lr, x_max=settings.x_max, seed=settings.seed)
     chunks = -(-pairs.length // CHUNK)
 
     def chunk(epoch: int, first: int, last: int) -> Trained:

@@ -45,12 +45,13 @@ Kind = Literal["skipgram", "cbow", "glove", "ppmi", "contextual"]
 DEFAULTS: Final[dict[Kind, dict[str, Any]]] = {
     "skipgram": {"epochs": 5, "window": 5, "lr": 0.04},
     "cbow": {"epochs": 5, "window": 5, "lr": 0.05},
-    "glove": {"epochs": 15, "window": 15, "lr": 0.05},
+    "glove": {"epochs": 15, "window": 15, "lr": 0.1, "x_max": 10.0},
     "ppmi": {"window": 15},
     "contextual": {},
 }
-"""As in the programs of the authors, but for the rate of skip-gram, 0.025 there: what a batch sums bears a higher one,
-and agrees better with people (docs/log.md)."""
+"""As in the programs of the authors, but for the rates of skip-gram, 0.025 there (what a batch sums bears a higher one,
+and agrees better with people), and of GloVe, 0.05 there; its x_max is that of the authors' demonstration, 10, not the
+paper's 100, which wants billions of words (docs/log.md)."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +71,11 @@ class LearningSettings:
     """Words drawn at random that each pair weighs against."""
     sample: float = 1e-4
     """Of words more frequent than this share of the text, occurrences are left out at random. 0: none."""
+    x_max: float = 0.0
+    """GloVe: pairs that meet with at least this weight count alike, rarer ones as (weight / x_max)^0.75. 0: 10."""
     lr: float = 0.0
-    """Learning rate at the start; it falls to nearly 0. 0: 0.04 (skip-gram), 0.05 (CBOW,
-    GloVe, by AdaGrad)."""
+    """Learning rate at the start; it falls to nearly 0 (GloVe: as AdaGrad has it). 0: 0.04 (skip-gram), 0.05 (CBOW),
+    0.1 (GloVe)."""
     seed: int = 0
     """Of all that is random."""
     deterministic: bool = False
@@ -87,11 +90,13 @@ class LearningSettings:
         for name, least in (("dim", 1), ("epochs", 0), ("window", 0), ("negative", 1), ("seed", 0), ("threads", 0)):
             if getattr(self, name) < least:
                 raise UsageError(f"'{name}' must be at least {least}, not {getattr(self, name)}.")
-        for name in ("sample", "lr", "checkpoint_every"):
+        for name in ("sample", "x_max", "lr", "checkpoint_every"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise UsageError(f"'{name}' must be 0 or more, not {getattr(self, name)}.")
-        if self.dim > 10_000 or self.window > 1000 or self.negative > 1000 or self.seed >= 2**63:
-            raise UsageError("dim can be 10,000 at most, window and negative 1,000, the seed less than 2^63.")
+        if self.dim > 10_000 or self.window > 1000 or self.negative > 1000 or self.seed >= 2**63 or self.x_max > 1e9:
+            raise UsageError(
+                "dim can be 10,000 at most, window and negative 1,000, the seed less than 2^63, x_max 1e9."
+            )
 
     def of_kind(self, kind: Kind) -> Self:
         """These settings, with what is left open as the kind has it."""

@@ -3,7 +3,7 @@ pairs that meet, in plain Python: the oracle of `native/embed_cooccurrence`.
 
 For words i and j that meet with weight x (Pennington et al. 2014, equations 8 and 9)
 
-    loss = f(x) e^2 / 2    e = w_i · c_j + b_i + d_j - log x    f(x) = min(1, x / 100)^0.75
+    loss = f(x) e^2 / 2    e = w_i · c_j + b_i + d_j - log x    f(x) = min(1, x / x_max)^0.75
 
 Cost: for tests only.
 """
@@ -34,15 +34,17 @@ class Parameters:
         return [self.words_VD, self.contexts_VD, self.word_bias_V, self.context_bias_V]
 
 
-def glove_gradients(parameters: Parameters, word: int, context: int, weight: float) -> tuple[float, Parameters]:
+def glove_gradients(
+    parameters: Parameters, word: int, context: int, weight: float, x_max: float
+) -> tuple[float, Parameters]:
     """The loss of a pair and its gradients.
 
     Example:
-        >>> loss, gradients = glove_gradients(parameters, word=3, context=7, weight=2.5)
+        >>> loss, gradients = glove_gradients(parameters, word=3, context=7, weight=2.5, x_max=100)
     """
     w_D, c_D = parameters.words_VD[word], parameters.contexts_VD[context]
     error = float(w_D @ c_D + parameters.word_bias_V[word] + parameters.context_bias_V[context] - np.log(weight))
-    share = min(1.0, weight / 100) ** 0.75
+    share = min(1.0, weight / x_max) ** 0.75
     gradients = Parameters(*map(np.zeros_like, parameters.all()))
     gradients.words_VD[word] = share * error * c_D
     gradients.contexts_VD[context] = share * error * w_D

@@ -78,13 +78,13 @@ class ContextSettings:
 
 
 _PREDICTING = ("loss", "negative", "sample", "subwords", "buckets")
-_COUNTING = ("max_memory", "shift", "eigenvalue_power")
+_COUNTING = ("max_memory", "x_max", "shift", "eigenvalue_power")
 _READING = ("model", "max_words")
 UNFIT: Final[dict[Kind, tuple[str, ...]]] = {
     "skipgram": (*_COUNTING, *_READING),
     "cbow": (*_COUNTING, *_READING),
     "glove": (*_PREDICTING, "shift", "eigenvalue_power", *_READING),
-    "ppmi": (*_PREDICTING, "epochs", "lr", "checkpoint_every", *_READING),
+    "ppmi": (*_PREDICTING, "epochs", "lr", "x_max", "checkpoint_every", *_READING),
     "contextual": (
         *_PREDICTING,
         *_COUNTING,
