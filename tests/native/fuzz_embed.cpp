@@ -79,7 +79,7 @@ int main(int, char** arguments) {
     const bool whole = std::fread(met.data(), sizeof(Cooccurrence), met.size(), file) == met.size() && std::fgetc(file) == EOF;
     std::fclose(file);
     if (!whole) return std::puts("the pairs are not as many as was said"), 1;
-    GloveModel glove(words.size(), 1 + below(130), 0.05f, dice());
+    GloveModel glove(words.size(), 1 + below(130), 0.1f, 1 + below(100), dice());
     glove.kernels = kinds[below(kinds.size())];
     glove.train(met, below(9), 0, 1 + below(20));
     for (float number : glove.rows) {
