@@ -28,11 +28,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import regex
 from numpy.typing import NDArray
 
 from idiolect.embeddings.of_models import token_names
 from idiolect.embeddings.vectors import Vectors
+from idiolect.embeddings.words import PATTERNS
 from idiolect.errors import UsageError, VectorsError
 from idiolect.tokenizers.base import Tokenizer
 
@@ -44,7 +44,6 @@ UNKNOWN, WORD, PIECE, NGRAMS = range(4)
 _COMMON: Final = 0.2  # of the mean square of the rows, at most in the direction of their mean
 _TOGETHER: Final = 20_000  # words that are written together
 _SPELLINGS: Final[tuple[Callable[[str], str], ...]] = (str, lambda word: word[:1].upper() + word[1:], str.upper)
-_LETTERS: Final = regex.compile(r"[\p{L}\p{M}]+(?:['’][\p{L}\p{M}]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +149,7 @@ def _tokens_of_words(vectors: Vectors, tokenizer: Tokenizer) -> tuple[Float64, N
         small = all(word == word.lower() for word in vectors.words)
         for token_id in np.flatnonzero(known_V == UNKNOWN).tolist():
             text = texts[token_id]
-            if _LETTERS.fullmatch(text) and len(vectors.subwords.ngrams(text)):
+            if PATTERNS["letters"].fullmatch(text) and len(vectors.subwords.ngrams(text)):
                 rows_VD[token_id] = vectors.subwords.vector(text.lower() if small else text)
                 known_V[token_id] = NGRAMS
     return rows_VD, known_V

@@ -77,7 +77,7 @@ class Words(Protocol):
         """The training texts as places in the vocabulary, in stretches."""
 
 
-_PATTERNS: Final = {
+PATTERNS: Final = {
     "letters": regex.compile(r"[\p{L}\p{M}]+(?:['’][\p{L}\p{M}]+)*"),
     "words": regex.compile(r"[\p{L}\p{M}\p{N}]+(?:['’\-][\p{L}\p{M}\p{N}]+)*"),
     "spaces": regex.compile(r"\S+"),
@@ -119,7 +119,7 @@ class RuleWords:
             >>> list(RuleWords("letters").places("Don’t watch"))
             [("don't", 0, 5), ('watch', 6, 11)]
         """
-        for match in _PATTERNS[self.rule].finditer(text):
+        for match in PATTERNS[self.rule].finditer(text):
             yield self._prepared(match[0]), match.start(), match.end()
 
     def count(self, corpus: Corpus, least: int) -> Vocabulary:
