@@ -228,6 +228,10 @@ def test_words_are_compared_that_were_met_often_enough() -> None:
     assert {one.word for one in found.most} == often and {*sum((one.before for one in found.most), ())} <= often
     with pytest.raises(VectorsError, match="lower --min-count"):
         measure_drift(old, new, min_count=10**6)
+    uncounted = Vectors(old.words, old.matrix)  # from a file: what the other has is enough to tell
+    assert measure_drift(uncounted, new, min_count=1000).words == found.words
+    with pytest.raises(VectorsError, match="lower --min-count"):
+        measure_drift(uncounted, new, min_count=10**6)
     few = Vectors(["w1", "w2", "x"], again.matrix[[1, 2, 3]], np.array([9, 5, 2]))
     part = measure_drift(old, new, control=(few, few), min_count=1, shown=300)
     assert {one.word for one in part.most if one.noise is not None} == {"w1", "w2"}

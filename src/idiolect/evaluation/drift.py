@@ -183,15 +183,16 @@ def _common(old: Vectors, new: Vectors, min_count: int, words: int) -> tuple[NDA
     if len(both) < 2:
         raise VectorsError("The two sets of vectors have no words in common among their most frequent.")
     old_W, new_W = np.array(both, dtype=np.int64).T
-    if old.counts is not None and new.counts is not None:
-        often = (old.counts[old_W] >= min_count) & (new.counts[new_W] >= min_count)
-        old_W, new_W = old_W[often], new_W[often]
-        if len(old_W) < 2:
-            raise VectorsError(
-                f"Of {len(both):,} words of both sets, {len(old_W)} were met {min_count} times in each: lower "
-                "--min-count."
-            )
-    return old_W, new_W
+    often_W = np.ones(len(both), dtype=np.bool_)
+    for vectors, rows_W in ((old, old_W), (new, new_W)):
+        if vectors.counts is not None:
+            often_W &= vectors.counts[rows_W] >= min_count
+    if often_W.sum() < 2:
+        raise VectorsError(
+            f"Of {len(both):,} words of both sets, {often_W.sum()} were met {min_count} times in each: lower "
+            "--min-count."
+        )
+    return old_W[often_W], new_W[often_W]
 
 
 def _distances(
